@@ -1,0 +1,19 @@
+using Frostline.Training.Data;
+
+namespace Frostline.Training.Registration;
+
+/// <summary>What is known when a recipe's parts are created.</summary>
+public sealed class BuildContext
+{
+    /// <summary>The folder of the recipe, from which relative paths count.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>The seed of the run.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>The classes of the training data; null before the data is opened, or where it has none.</summary>
+    public ClassMap? Classes { get; init; }
+
+    /// <summary>A path of the recipe as a full path.</summary>
+    public string PathOf(string path) => Path.GetFullPath(path, Folder);
+}
