@@ -14,6 +14,9 @@ public sealed class BuildContext
     /// <summary>The classes of the training data; null before the data is opened, or where it has none.</summary>
     public ClassMap? Classes { get; init; }
 
+    /// <summary>How many training samples there are of each class; null before the data is opened, or where it has no classes.</summary>
+    public IReadOnlyList<long>? ClassCounts { get; init; }
+
     /// <summary>A path of the recipe as a full path.</summary>
     public string PathOf(string path) => Path.GetFullPath(path, Folder);
 }

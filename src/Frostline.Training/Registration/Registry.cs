@@ -1,4 +1,6 @@
 using Frostline.Training.Data;
+using Frostline.Training.Losses;
+using Frostline.Training.Metrics;
 using TorchSharp;
 
 namespace Frostline.Training.Registration;
@@ -20,6 +22,12 @@ public sealed class Registry
 
     /// <summary>Transforms of samples.</summary>
     public Catalog<ITransform> Transforms { get; } = new("transform");
+
+    /// <summary>Losses.</summary>
+    public Catalog<ILoss> Losses { get; } = new("loss");
+
+    /// <summary>Metrics.</summary>
+    public Catalog<IMetric> Metrics { get; } = new("metric");
 }
 
 /// <summary>Implemented by an assembly that a recipe lists under <c>assemblies:</c>; needs a parameterless constructor.</summary>
