@@ -1,0 +1,190 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Frostline.Initialization;
+
+/// <summary>
+/// Where every parameter and buffer of a network got its first value. It holds names, file names, hashes and numbers only: no
+/// time, no folder, so equal initialisations give equal reports. It is stored in model files, and a report of a network that
+/// was loaded from such a file contains that file's report, and so on through all generations.
+/// </summary>
+public sealed class InitializationReport
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        MaxDepth = 1024,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    private readonly Dictionary<string, TensorProvenance> _byName;
+
+    /// <summary>Creates a report.</summary>
+    /// <param name="seed">The seed of all draws.</param>
+    /// <param name="tensors">One entry for each parameter and buffer, in the network's order.</param>
+    /// <param name="loads">What each <c>Load</c> rule did, in the plan's order.</param>
+    /// <exception cref="ArgumentException">Two entries have one name.</exception>
+    [JsonConstructor]
+    public InitializationReport(long seed, IReadOnlyList<TensorProvenance> tensors, IReadOnlyList<LoadReport> loads)
+    {
+        Seed = seed;
+        Tensors = tensors ?? throw new ArgumentNullException(nameof(tensors));
+        Loads = loads ?? throw new ArgumentNullException(nameof(loads));
+        _byName = tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>The seed of all draws.</summary>
+    public long Seed { get; }
+
+    /// <summary>One entry for each parameter and buffer, in the network's order.</summary>
+    public IReadOnlyList<TensorProvenance> Tensors { get; }
+
+    /// <summary>What each <c>Load</c> rule did, in the plan's order.</summary>
+    public IReadOnlyList<LoadReport> Loads { get; }
+
+    /// <summary>The tensors that were read from a checkpoint.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Loaded => Having<Origin.Loaded>();
+
+    /// <summary>The tensors that an initializer filled.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Drawn => Having<Origin.Drawn>();
+
+    /// <summary>The tensors that are as the network was constructed.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Kept => Having<Origin.Kept>();
+
+    /// <summary>The tensors that were set to one value.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Set => Having<Origin.Set>();
+
+    /// <summary>The tensors that were copied from another one.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Copied => Having<Origin.Copied>();
+
+    /// <summary>The norm statistics that were estimated anew.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Calibrated => Having<Origin.Calibrated>();
+
+    /// <summary>The loaded tensors whose element type had to be cast.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TensorProvenance> Cast => [.. Loaded.Where(tensor => ((Origin.Loaded)tensor.Origin).CastFrom is not null)];
+
+    /// <summary>Names that a <c>Load</c> rule was to fill and its checkpoint lacks.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Missing => [.. Loads.SelectMany(load => load.Missing).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>Keys of checkpoints that name nothing in the network.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Unexpected => [.. Loads.SelectMany(load => load.Unexpected)];
+
+    /// <summary>Tensors of checkpoints that were left out on purpose.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<SkippedTensor> Skipped => [.. Loads.SelectMany(load => load.Skipped)];
+
+    /// <summary>The entry of a tensor, or null where the network had none of this name.</summary>
+    public TensorProvenance? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>
+    /// Why it would be doubtful to freeze a tensor: it is not in this report, its value was drawn or kept as constructed, it was
+    /// copied from such a one, or it was loaded from a model file in whose own provenance it is random and was never trained.
+    /// </summary>
+    /// <param name="name">The tensor's dotted name.</param>
+    /// <returns>The reason in a few words, or null where nothing speaks against it.</returns>
+    public string? DoubtOf(string name)
+    {
+        if (Find(name) is not { } tensor) return "of unknown origin";
+        if (tensor.Trained) return null;
+        return tensor.Origin switch
+        {
+            Origin.Copied copied => DoubtOf(copied.From) is { } doubt ? $"copied from {copied.From}, which was {doubt}" : null,
+            Origin.Loaded loaded => Loads.FirstOrDefault(load => load.Hash == loaded.Hash)?.Parent is { } parent
+                && parent.Find(loaded.Key) is not null
+                && parent.DoubtOf(loaded.Key) is { } doubt
+                    ? $"loaded from {loaded.File}, where it was {doubt}"
+                    : null,
+            _ => tensor.Doubt,
+        };
+    }
+
+    /// <summary>The same report with some tensors marked as trained since.</summary>
+    /// <param name="names">The names of the tensors whose values have moved; all others keep their mark.</param>
+    public InitializationReport WithTrained(IEnumerable<string> names)
+    {
+        var trained = names.ToHashSet(StringComparer.Ordinal);
+        return new InitializationReport(
+            Seed, [.. Tensors.Select(tensor => trained.Contains(tensor.Name) ? tensor with { Trained = true } : tensor)], Loads);
+    }
+
+    /// <summary>The same report with new origins for some tensors.</summary>
+    /// <param name="rule">The rule that gave them, as it reads in the plan.</param>
+    /// <param name="origins">The new origin of each tensor, by name.</param>
+    internal InitializationReport With(string rule, IReadOnlyDictionary<string, Origin> origins) => new(
+        Seed,
+        [.. Tensors.Select(tensor =>
+            origins.TryGetValue(tensor.Name, out var origin) ? tensor with { Rule = rule, Origin = origin } : tensor)],
+        Loads);
+
+    /// <summary>The report as JSON on one line; <see cref="FromJson"/> reads it back.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>Reads a report that <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="InitializationException">The text is not such a report.</exception>
+    public static InitializationReport FromJson(string json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        try
+        {
+            return JsonSerializer.Deserialize<InitializationReport>(json, Json)
+                ?? throw new InitializationException("the provenance is empty (\"null\"); the file that held it was not written by Frostline");
+        }
+        catch (Exception error) when (error is JsonException or NotSupportedException or ArgumentException)
+        {
+            throw new InitializationException(
+                $"the provenance cannot be read: {error.Message}; the file that held it was not written by this version of Frostline", error);
+        }
+    }
+
+    /// <summary>The report as a text table: a row for each tensor, then what each checkpoint left over.</summary>
+    public string Describe()
+    {
+        string[] head = ["tensor", "shape", "origin", "mean", "deviation", "minimum", "maximum"];
+        var rows = Tensors.Select(Row).Prepend(head).ToList();
+        var widths = Enumerable.Range(0, head.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
+        var text = new StringBuilder();
+        foreach (var row in rows)
+            text.Append(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd()).Append('\n');
+        foreach (var load in Loads)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{load.File}: {load.Loaded} of {load.Selected} loaded, content {load.Hash}\n");
+            foreach (var name in load.Missing) text.Append(CultureInfo.InvariantCulture, $"  missing     {name}\n");
+            foreach (var key in load.Unexpected) text.Append(CultureInfo.InvariantCulture, $"  unexpected  {key}\n");
+            foreach (var skip in load.Skipped) text.Append(CultureInfo.InvariantCulture, $"  skipped     {skip.Key}: {skip.Reason}\n");
+            foreach (var remark in load.Remarks) text.Append(CultureInfo.InvariantCulture, $"  remark      {remark}\n");
+        }
+
+        return text.ToString();
+    }
+
+    private static string[] Row(TensorProvenance tensor)
+    {
+        var statistics = (tensor.Origin as Origin.Drawn)?.Statistics;
+        return
+        [
+            tensor.Name, $"[{string.Join(", ", tensor.Shape)}]", tensor.Origin.Describe(),
+            Number(statistics?.Mean), Number(statistics?.Deviation), Number(statistics?.Minimum), Number(statistics?.Maximum),
+        ];
+    }
+
+    private static string Number(double? value) => value?.ToString("0.0000e+0", CultureInfo.InvariantCulture) ?? "";
+
+    private List<TensorProvenance> Having<T>()
+        where T : Origin => [.. Tensors.Where(tensor => tensor.Origin is T)];
+}

@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Frostline.Checkpoints;
+
+namespace Frostline.Initialization;
+
+/// <summary>Where the first value of a tensor came from.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(Loaded), "loaded")]
+[JsonDerivedType(typeof(Drawn), "drawn")]
+[JsonDerivedType(typeof(Kept), "kept")]
+[JsonDerivedType(typeof(Set), "set")]
+[JsonDerivedType(typeof(Copied), "copied")]
+[JsonDerivedType(typeof(Calibrated), "calibrated")]
+public abstract record Origin
+{
+    private Origin()
+    {
+    }
+
+    /// <summary>The origin in a few words, for tables and messages.</summary>
+    public abstract string Describe();
+
+    /// <summary>The value was read from a checkpoint.</summary>
+    /// <param name="File">The file's name, without folder.</param>
+    /// <param name="Key">The tensor's name inside the file.</param>
+    /// <param name="Hash">The content hash of the checkpoint (<c>Checkpoint.ContentHash</c>), in hexadecimal digits.</param>
+    /// <param name="CastFrom">The type of the elements in the file where the value had to be cast; otherwise null.</param>
+    public sealed record Loaded(string File, string Key, string Hash, TensorType? CastFrom = null) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => $"loaded from {File}, {Key}" + (CastFrom is { } type ? $", cast from {type}" : "");
+    }
+
+    /// <summary>The value was drawn, or computed, by an initializer.</summary>
+    /// <param name="Initializer">The initializer with its settings, for example <c>kaiming-normal(fan: out, nonlinearity: relu)</c>.</param>
+    /// <param name="Seed">The seed of the draw; together with the tensor's name and the initializer it fixes every value.</param>
+    /// <param name="Statistics">What the drawn values look like.</param>
+    public sealed record Drawn(string Initializer, long Seed, TensorStatistics Statistics) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => $"drawn by {Initializer}, seed {Seed}";
+    }
+
+    /// <summary>The value is the one that the network was constructed with; nobody knows where it came from.</summary>
+    public sealed record Kept : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => "kept as constructed";
+    }
+
+    /// <summary>Every element was set to one value.</summary>
+    /// <param name="Value">The value.</param>
+    /// <param name="Reason">Why, where no rule asked for it, for example a counter that an old checkpoint lacks; otherwise null.</param>
+    public sealed record Set(double Value, string? Reason = null) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() =>
+            string.Create(CultureInfo.InvariantCulture, $"set to {Value:R}") + (Reason is null ? "" : $" ({Reason})");
+    }
+
+    /// <summary>The value was copied from another tensor of the same network, after that one got its own.</summary>
+    /// <param name="From">The other tensor's name.</param>
+    public sealed record Copied(string From) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => $"copied from {From}";
+    }
+
+    /// <summary>A norm's running statistic was estimated anew over data, with the weights that the network has.</summary>
+    /// <param name="Batches">Over how many forward passes.</param>
+    /// <param name="Before">Where the value came from that was replaced; null where that is not known.</param>
+    public sealed record Calibrated(int Batches, Origin? Before = null) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => $"calibrated over {Batches} batches";
+    }
+}
