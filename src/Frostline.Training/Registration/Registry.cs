@@ -1,3 +1,4 @@
+using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
@@ -28,6 +29,12 @@ public sealed class Registry
 
     /// <summary>Metrics.</summary>
     public Catalog<IMetric> Metrics { get; } = new("metric");
+
+    /// <summary>Optimizers.</summary>
+    public Catalog<OptimizerSettings> Optimizers { get; } = new("optimizer");
+
+    /// <summary>Learning-rate schedules.</summary>
+    public Catalog<LearningRateSchedule> Schedules { get; } = new("schedule");
 }
 
 /// <summary>Implemented by an assembly that a recipe lists under <c>assemblies:</c>; needs a parameterless constructor.</summary>
