@@ -1,0 +1,111 @@
+using System.IO.MemoryMappedFiles;
+
+namespace Frostline.Checkpoints;
+
+/// <summary>The bytes of a checkpoint: bounds-checked reads at any offset, without a position, from any thread.</summary>
+internal abstract class ByteSource : IDisposable
+{
+    protected ByteSource(string name, long length)
+    {
+        Name = name;
+        Length = length;
+    }
+
+    /// <summary>The name for messages: the path as the user gave it.</summary>
+    public string Name { get; }
+
+    public long Length { get; }
+
+    /// <summary>Maps a file into memory; only the pages that are read are ever loaded.</summary>
+    /// <exception cref="CheckpointException">The file is missing or cannot be opened.</exception>
+    public static ByteSource Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path)) throw new CheckpointException($"{path}: is a folder; give the checkpoint file in it");
+        if (!File.Exists(path))
+        {
+            var folder = Path.GetDirectoryName(Path.GetFullPath(path));
+            var siblings = Directory.Exists(folder) ? Directory.EnumerateFiles(folder).Select(f => Path.GetFileName(f)) : [];
+            throw new CheckpointException($"{path}: no such file{NearestNames.Hint(Path.GetFileName(path), siblings)}");
+        }
+
+        try
+        {
+            var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            // An empty file cannot be mapped.
+            if (file.Length > 0) return new MappedBytes(path, file);
+            file.Dispose();
+            return new ArrayBytes(path, []);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new CheckpointException($"{path}: cannot be opened ({e.Message})", e);
+        }
+    }
+
+    /// <summary>Keeps the bytes in place while they are read; dispose it soon.</summary>
+    public abstract ByteLease Lease();
+
+    /// <summary>Copies bytes from <paramref name="offset"/> on.</summary>
+    /// <exception cref="CheckpointException">The range does not lie in the file.</exception>
+    public void CopyTo(long offset, Span<byte> destination)
+    {
+        using var lease = Lease();
+        lease.Slice(offset, destination.Length).CopyTo(destination);
+    }
+
+    /// <summary>The error of this file.</summary>
+    public CheckpointException Error(string what, Exception? inner = null) => new($"{Name}: {what}", inner);
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected abstract void Dispose(bool disposing);
+
+    private sealed class MappedBytes : ByteSource
+    {
+        private readonly MemoryMappedFile _file;
+        private readonly MemoryMappedViewAccessor _view;
+
+        public MappedBytes(string name, FileStream file)
+            : base(name, file.Length)
+        {
+            _file = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            _view = _file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        }
+
+        public override unsafe ByteLease Lease()
+        {
+            // The reference that this takes holds the mapping even if the checkpoint is disposed or collected meanwhile.
+            byte* first = null;
+            _view.SafeMemoryMappedViewHandle.AcquirePointer(ref first);
+            return new ByteLease(Name, ref *(first + _view.PointerOffset), Length, _view.SafeMemoryMappedViewHandle);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (!disposing) return;
+            _view.Dispose();
+            _file.Dispose();
+        }
+    }
+}
+
+/// <summary>A checkpoint's bytes in managed memory.</summary>
+internal sealed class ArrayBytes : ByteSource
+{
+    private readonly byte[] _bytes;
+
+    public ArrayBytes(string name, byte[] bytes)
+        : base(name, bytes.Length) => _bytes = bytes;
+
+    public override ByteLease Lease() =>
+        new(Name, ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(_bytes), Length, handle: null);
+
+    protected override void Dispose(bool disposing)
+    {
+    }
+}

@@ -1,0 +1,14 @@
+namespace Frostline.Checkpoints;
+
+/// <summary>The format of a checkpoint file, told from its content.</summary>
+public enum CheckpointFormat
+{
+    /// <summary>safetensors: a JSON header and raw little-endian data.</summary>
+    Safetensors,
+
+    /// <summary>What <c>torch.save</c> writes since PyTorch 1.6: a zip archive of a pickle and one entry a storage.</summary>
+    PyTorchZip,
+
+    /// <summary>What <c>torch.save</c> wrote before: several pickles, then the storages.</summary>
+    PyTorchLegacy,
+}

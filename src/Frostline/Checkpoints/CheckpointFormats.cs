@@ -1,0 +1,49 @@
+using System.Text;
+
+namespace Frostline.Checkpoints;
+
+/// <summary>Tells formats apart by content.</summary>
+internal static class CheckpointFormats
+{
+    /// <summary>Opens a checkpoint and takes over the bytes; they are released where that fails.</summary>
+    public static Checkpoint Open(ByteSource bytes, string? key)
+    {
+        try
+        {
+            return Identify(bytes) switch
+            {
+                CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
+                var format => throw bytes.Error($"{format} is not supported"),
+            };
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
+
+    /// <exception cref="CheckpointException">None of the formats; the message says what it looks like instead.</exception>
+    public static CheckpointFormat Identify(ByteSource bytes)
+    {
+        if (bytes.Length == 0) throw bytes.Error("is empty; copy or download it again");
+        if (SafetensorsHeader.Matches(bytes)) return CheckpointFormat.Safetensors;
+        throw bytes.Error($"{Describe(bytes)}; Frostline reads safetensors and PyTorch files (.pth, .pt)");
+    }
+
+    /// <summary>What a file of none of the formats looks like.</summary>
+    private static string Describe(ByteSource bytes)
+    {
+        using var lease = bytes.Lease();
+        var start = lease.Slice(0, (int)Math.Min(bytes.Length, 512));
+        var text = Encoding.Latin1.GetString(start).TrimStart();
+        if (text.StartsWith("<!doctype", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase))
+            return "is a web page, not a checkpoint (a download that asked for a sign-in?)";
+        if (text.StartsWith("version https://git-lfs", StringComparison.Ordinal)) return "is a Git LFS pointer, not the file itself; run \"git lfs pull\"";
+        if (start is [0x1f, 0x8b, ..]) return "is compressed with gzip; unpack it first";
+        if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..]) return "is an HDF5 file (Keras?), which is not supported";
+        if (start.Length >= 262 && start.Slice(257, 5).SequenceEqual("ustar"u8)) return "is a tar archive, which is not supported";
+        if (start is [0x80, >= 2 and <= 5, ..]) return "is a plain pickle, not a file of torch.save";
+        return "is not a checkpoint of a known format";
+    }
+}
