@@ -1,0 +1,81 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace Frostline.Cli.Shell;
+
+/// <summary>Finds the command that the arguments ask for, runs it, and turns what it throws into one line and an exit code.</summary>
+internal static class CommandHost
+{
+    /// <summary>Runs the command line.</summary>
+    /// <param name="args">The arguments, without the program's name.</param>
+    /// <param name="terminal">Where to write.</param>
+    /// <param name="cancellation">Cancelled when the user asks to stop.</param>
+    /// <returns>One of <see cref="ExitCodes"/>.</returns>
+    public static int Run(IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellation = default) =>
+        Run(CreateRoot(terminal, cancellation), args, terminal, cancellation);
+
+    /// <inheritdoc cref="Run(IReadOnlyList{string}, Terminal, CancellationToken)"/>
+    internal static int Run(RootCommand root, IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellation)
+    {
+        try
+        {
+            var result = root.Parse(args);
+            if (result.Action is ParseErrorAction or null || result.Errors.Count > 0)
+                throw new FrostlineException(UsageErrors.Explain(result));
+            return result.Invoke(new InvocationConfiguration
+            {
+                Output = terminal.Output,
+                Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
+        }
+        catch (FrostlineException e)
+        {
+            return Fail(terminal, e.Message, ExitCodes.BadInput);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return Fail(terminal, "stopped", ExitCodes.Interrupted);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A full disk or a missing right is the user's to mend; the message names the file.
+            return Fail(terminal, e.Message, ExitCodes.BadInput);
+        }
+        catch (Exception e)
+        {
+            terminal.Error.WriteLine($"frostline: this is a bug in frostline {Version}: {e}");
+            return ExitCodes.Bug;
+        }
+    }
+
+    /// <summary>The version of the command, as <c>--version</c> prints it.</summary>
+    public static string Version { get; } = typeof(CommandHost).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+
+    private static RootCommand CreateRoot(Terminal terminal, CancellationToken cancellation)
+    {
+        _ = cancellation;
+        var root = new RootCommand("Fine-tunes pretrained networks and proves that what was frozen did not move.");
+        // The default asks the entry assembly, which is another one where the command runs inside a program.
+        foreach (var option in root.Options.OfType<VersionOption>()) option.Action = new PrintVersion();
+        return root;
+    }
+
+    private static int Fail(Terminal terminal, string message, int exitCode)
+    {
+        // One error, one line, so that scripts and logs can rely on it.
+        var line = string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        terminal.Error.WriteLine($"frostline: {line}");
+        return exitCode;
+    }
+
+    private sealed class PrintVersion : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            parseResult.InvocationConfiguration.Output.WriteLine(Version);
+            return ExitCodes.Success;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace Frostline.Cli.Shell;
+
+/// <summary>What the command's exit code says.</summary>
+internal static class ExitCodes
+{
+    /// <summary>Done.</summary>
+    public const int Success = 0;
+
+    /// <summary>A bug in the command; the stack trace is on standard error.</summary>
+    public const int Bug = 1;
+
+    /// <summary>Something in what the user gave is wrong; one line on standard error says what.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Stopped by Ctrl-C or by the system, with everything saved; the number that shells use for SIGINT.</summary>
+    public const int Interrupted = 130;
+}
