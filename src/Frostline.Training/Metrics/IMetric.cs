@@ -21,7 +21,7 @@ public interface IMetric
 }
 
 /// <summary>What a metric found.</summary>
-/// <param name="Values">Single numbers, the metric's main one first. Never empty.</param>
+/// <param name="Values">Single numbers, the metric's main one first; empty where the metric is tables only.</param>
 /// <param name="Tables">Numbers by row and column, for example a confusion matrix.</param>
 public sealed record MetricResult(IReadOnlyList<MetricValue> Values, IReadOnlyList<MetricTable> Tables)
 {

@@ -17,6 +17,9 @@ public sealed class BuildContext
     /// <summary>How many training samples there are of each class; null before the data is opened, or where it has no classes.</summary>
     public IReadOnlyList<long>? ClassCounts { get; init; }
 
+    /// <summary>How many training samples there are; null before the data is opened.</summary>
+    public long? SampleCount { get; init; }
+
     /// <summary>A path of the recipe as a full path.</summary>
     public string PathOf(string path) => Path.GetFullPath(path, Folder);
 }

@@ -1,4 +1,6 @@
 using Frostline.Optimization;
+using Frostline.Training.Losses;
+using Frostline.Training.Metrics;
 
 namespace Frostline.Training.Registration;
 
@@ -11,7 +13,37 @@ public sealed class TrainingExtension : IFrostlineExtension
         ArgumentNullException.ThrowIfNull(registry);
         RegisterOptimizers(registry.Optimizers);
         RegisterSchedules(registry.Schedules);
+        RegisterLosses(registry.Losses);
+        RegisterMetrics(registry.Metrics);
     }
+
+    private static void RegisterLosses(Catalog<ILoss> catalog)
+    {
+        catalog.Register<CrossEntropyOptions>(
+            "cross-entropy", "one class a sample, with label smoothing and class weights", (options, context) => new CrossEntropyLoss(options, context));
+        catalog.Register<BinaryCrossEntropyOptions>(
+            "binary-cross-entropy", "independent labels, from scores", (options, context) => new BinaryCrossEntropyLoss(options, context));
+    }
+
+    private static void RegisterMetrics(Catalog<IMetric> catalog)
+    {
+        catalog.Register<ClassMetricOptions>(
+            "accuracy", "the share of samples whose class has the greatest score", (options, _) => TopK(options, 1));
+        catalog.Register<ClassMetricOptions>(
+            "top-5", "the share of samples whose class is among the five greatest scores", (options, _) => TopK(options, 5));
+        catalog.Register<TopKOptions>(
+            "top-k", "the share of samples whose class is among the k greatest scores", (options, _) => new TopKMetric(options));
+        catalog.Register<ClassMetricOptions>(
+            "per-class", "precision, recall and F1 of each class, and their means", (options, context) => new PerClassMetric(options, context.Classes?.Names));
+        catalog.Register<ClassMetricOptions>(
+            "confusion-matrix", "how often each class is taken for another", (options, context) => new ConfusionMatrixMetric(options, context.Classes?.Names));
+        catalog.Register<MultiLabelOptions>(
+            "multi-label", "precision, recall and F1 of independent labels at a threshold", (options, context) => new MultiLabelMetric(options, context.Classes?.Names));
+        catalog.Register<ClassMetricOptions>(
+            "mean-average-precision", "the mean over labels of the average precision", (options, context) => new MeanAveragePrecisionMetric(options, context.Classes?.Names));
+    }
+
+    private static TopKMetric TopK(ClassMetricOptions options, int k) => new(new TopKOptions { Output = options.Output, Target = options.Target, K = k });
 
     private static void RegisterOptimizers(Catalog<OptimizerSettings> catalog)
     {
