@@ -39,6 +39,21 @@ public sealed class Catalog<T>
 
     /// <summary>Finds an entry.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out CatalogEntry<T>? entry) => _entries.TryGetValue(name, out entry);
+
+    /// <summary>Names an entry in code, as a recipe does in YAML.</summary>
+    /// <param name="name">The entry's name.</param>
+    /// <param name="options">An instance of its options type; null for all defaults.</param>
+    /// <exception cref="FrostlineException">There is no such entry, or the options are of another type.</exception>
+    public CatalogItem<T> Item(string name, object? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (!TryGet(name, out var entry))
+            throw new FrostlineException($"there is no {Kind} \"{name}\"{NearestNames.Hint(name, _entries.Keys)}");
+        options ??= Activator.CreateInstance(entry.OptionsType)!;
+        if (!entry.OptionsType.IsInstanceOfType(options))
+            throw new FrostlineException($"the {Kind} \"{name}\" takes options of {entry.OptionsType}, not of {options.GetType()}");
+        return new CatalogItem<T>(entry, options);
+    }
 }
 
 /// <summary>One thing that a recipe can name.</summary>

@@ -1,0 +1,113 @@
+using System.ComponentModel.DataAnnotations;
+using Frostline.Training.Registration;
+
+namespace Frostline.Training.Recipes;
+
+/// <summary>A rule that gives tensors their first value. Rules are applied in order; for each tensor the last match wins.</summary>
+[RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(CalibrateNormRule))]
+public abstract record InitializeRule;
+
+/// <summary>Draws values at random, by a network's scheme or by one initialiser.</summary>
+public sealed record DrawRule : InitializeRule
+{
+    /// <summary>A selector: which parameters and buffers are drawn.</summary>
+    [LeadingKey]
+    public required string Draw { get; init; }
+}
+
+/// <summary>Loads values from a checkpoint.</summary>
+public sealed record LoadRule : InitializeRule, ICheckedOptions
+{
+    /// <summary>
+    /// The checkpoint's file. A relative path is looked for in the recipe's folder, then in the recipe's <c>weights</c> folder,
+    /// then in the folder that the environment variable FROSTLINE_WEIGHTS names.
+    /// </summary>
+    [LeadingKey]
+    public required string Load { get; init; }
+
+    /// <summary>A selector: which parameters and buffers receive values. Default: all.</summary>
+    public string Into { get; init; } = "**";
+
+    /// <summary>Which dictionary of the file holds the weights, for example <c>state_dict</c>. Default: found by itself.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>A prefix that every name in the file has, taken off before anything else.</summary>
+    public string? StripPrefix { get; init; }
+
+    /// <summary>A prefix that is taken off where a name has it; no name need have it.</summary>
+    public string? StripOptionalPrefix { get; init; }
+
+    /// <summary>Regular expressions that change names, applied in order after prefixes are taken off.</summary>
+    public IReadOnlyList<RenameRule> Rename { get; init; } = [];
+
+    /// <summary>A prefix that is put before every name, after renaming.</summary>
+    public string? AddPrefix { get; init; }
+
+    /// <summary>How much of what <c>into</c> selects the file has to give, as a share of the tensors. Default: 100%.</summary>
+    [Percentage]
+    [Range(0d, 1d)]
+    public double Require { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public OptionProblem? Check()
+    {
+        if (StripPrefix is not null && StripOptionalPrefix is not null)
+            return new OptionProblem(nameof(StripOptionalPrefix), "strip-prefix and strip-optional-prefix exclude each other; keep one of them");
+        return null;
+    }
+}
+
+/// <summary>A change of names.</summary>
+public sealed record RenameRule : ICheckedOptions
+{
+    /// <summary>A regular expression (.NET syntax) over the whole dotted name; each match is replaced.</summary>
+    public required string From { get; init; }
+
+    /// <summary>What replaces a match; <c>$1</c> is the first group.</summary>
+    public required string To { get; init; }
+
+    /// <inheritdoc/>
+    public OptionProblem? Check()
+    {
+        try
+        {
+            _ = System.Text.RegularExpressions.Regex.IsMatch("", From, System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+            return null;
+        }
+        catch (ArgumentException exception)
+        {
+            return new OptionProblem(nameof(From), $"is no regular expression: {exception.Message}");
+        }
+    }
+}
+
+/// <summary>Leaves values as the network's constructor made them.</summary>
+public sealed record KeepRule : InitializeRule
+{
+    /// <summary>A selector: which parameters and buffers keep their values.</summary>
+    [LeadingKey]
+    public required string Keep { get; init; }
+}
+
+/// <summary>Sets all elements to one number.</summary>
+public sealed record SetRule : InitializeRule
+{
+    /// <summary>A selector: which parameters and buffers are set.</summary>
+    [LeadingKey]
+    public required string Set { get; init; }
+
+    /// <summary>The number.</summary>
+    public required double Value { get; init; }
+}
+
+/// <summary>Estimates the running statistics of normalisation layers on the training data, after all values are given.</summary>
+public sealed record CalibrateNormRule : InitializeRule
+{
+    /// <summary>A selector: the layers, or what contains them.</summary>
+    [LeadingKey]
+    public required string CalibrateNorm { get; init; }
+
+    /// <summary>How many batches of the training data the statistics are the mean of. Default: 10.</summary>
+    [Range(1, int.MaxValue)]
+    public int Batches { get; init; } = 10;
+}
