@@ -1,0 +1,229 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Frostline.Selection;
+
+/// <summary>What evaluating a selector needs: the tree, and a place for the patterns that match nothing.</summary>
+internal sealed class SelectionContext
+{
+    private readonly int[] _parents;
+
+    internal SelectionContext(SelectionTree tree, string selector)
+    {
+        Tree = tree;
+        Selector = selector;
+        _parents = Parents(tree);
+    }
+
+    internal SelectionTree Tree { get; }
+
+    internal string Selector { get; }
+
+    internal List<string> Unmatched { get; } = [];
+
+    /// <summary>Adds everything below a chosen module. Parents come before children, so that one pass is enough.</summary>
+    internal void CompleteDownwards(bool[] chosen)
+    {
+        for (var i = 0; i < chosen.Length; i++)
+            if (!chosen[i] && _parents[i] >= 0 && chosen[_parents[i]]) chosen[i] = true;
+    }
+
+    private static int[] Parents(SelectionTree tree)
+    {
+        var modules = new Dictionary<string, int>(StringComparer.Ordinal);
+        var parents = new int[tree.Nodes.Count];
+        for (var i = 0; i < parents.Length; i++)
+        {
+            var (name, kind) = (tree.Nodes[i].Name, tree.Nodes[i].Kind);
+            parents[i] = -1;
+            // The nearest ancestor in the tree: a segment between may be missing where names were given by hand.
+            for (var dot = name.Length; dot > 0 && parents[i] < 0;)
+            {
+                dot = name.LastIndexOf('.', dot - 1);
+                if (modules.TryGetValue(dot < 0 ? "" : name[..dot], out var parent)) parents[i] = parent;
+                if (dot < 0) break;
+            }
+
+            if (kind == NodeKind.Module) modules.TryAdd(name, i);
+        }
+
+        return parents;
+    }
+}
+
+/// <summary>A part of a selector: which nodes, by their position in the tree.</summary>
+internal abstract record SelectorExpression
+{
+    internal abstract bool[] Evaluate(SelectionContext context);
+}
+
+internal sealed record UnionExpression(IReadOnlyList<SelectorExpression> Terms) : SelectorExpression
+{
+    internal override bool[] Evaluate(SelectionContext context)
+    {
+        var result = Terms[0].Evaluate(context);
+        foreach (var term in Terms.Skip(1))
+        {
+            var other = term.Evaluate(context);
+            for (var i = 0; i < result.Length; i++) result[i] |= other[i];
+        }
+
+        return result;
+    }
+}
+
+internal sealed record IntersectionExpression(IReadOnlyList<SelectorExpression> Terms) : SelectorExpression
+{
+    internal override bool[] Evaluate(SelectionContext context)
+    {
+        var result = Terms[0].Evaluate(context);
+        foreach (var term in Terms.Skip(1))
+        {
+            var other = term.Evaluate(context);
+            for (var i = 0; i < result.Length; i++) result[i] &= other[i];
+        }
+
+        return result;
+    }
+}
+
+internal sealed record ComplementExpression(SelectorExpression Term) : SelectorExpression
+{
+    internal override bool[] Evaluate(SelectionContext context) => Array.ConvertAll(Term.Evaluate(context), chosen => !chosen);
+}
+
+/// <summary>A leaf of the algebra: matches nodes one by one, then takes in what lies below them.</summary>
+internal abstract record PatternExpression(string Text) : SelectorExpression
+{
+    internal override bool[] Evaluate(SelectionContext context)
+    {
+        Prepare(context);
+        var nodes = context.Tree.Nodes;
+        var chosen = new bool[nodes.Count];
+        var any = false;
+        for (var i = 0; i < chosen.Length; i++) any |= chosen[i] = Matches(nodes[i], context);
+        if (!any) context.Unmatched.Add(Text);
+        context.CompleteDownwards(chosen);
+        return chosen;
+    }
+
+    /// <summary>Checks the pattern against the tree before the first node.</summary>
+    protected virtual void Prepare(SelectionContext context)
+    {
+    }
+
+    /// <summary>Whether a node itself matches.</summary>
+    protected abstract bool Matches(SelectionNode node, SelectionContext context);
+}
+
+internal sealed record GlobPattern(string Glob) : PatternExpression(Glob)
+{
+    private readonly Regex _regex = Globs.ToRegex(Glob);
+
+    protected override bool Matches(SelectionNode node, SelectionContext context) => _regex.IsMatch(node.Name);
+}
+
+internal sealed record TypePattern(string Token, string Type) : PatternExpression(Token)
+{
+    private readonly Regex _regex = Globs.ToRegex(Type);
+
+    protected override bool Matches(SelectionNode node, SelectionContext context) =>
+        node.Kind == NodeKind.Module && node.Types.Any(_regex.IsMatch);
+}
+
+internal sealed record RegexPattern(string Token, Regex Regex) : PatternExpression(Token)
+{
+    protected override bool Matches(SelectionNode node, SelectionContext context)
+    {
+        // The root's empty name would match almost every expression, and then include everything below it.
+        if (node.Name.Length == 0) return false;
+        try
+        {
+            return Regex.IsMatch(node.Name);
+        }
+        catch (RegexMatchTimeoutException exception)
+        {
+            throw new SelectionException(
+                $"selector \"{context.Selector}\": \"{Text}\" takes more than a second on \"{node.Name}\"; simplify the expression", exception);
+        }
+    }
+}
+
+internal sealed record StagePattern(string Token, string First, string Last, bool IsRange) : PatternExpression(Token)
+{
+    private HashSet<string> _stages = [];
+
+    protected override void Prepare(SelectionContext context)
+    {
+        var stages = context.Tree.Stages;
+        if (stages.Count == 0)
+            throw new SelectionException($"selector \"{context.Selector}\": the network has no stages; choose by name instead of \"{Text}\"");
+        if (!IsRange)
+        {
+            _stages = [.. Find(First, context).Select(i => stages[i])];
+            return;
+        }
+
+        var first = First.Length == 0 ? 0 : Find(First, context)[0];
+        var last = Last.Length == 0 ? stages.Count - 1 : Find(Last, context)[^1];
+        if (first > last)
+            throw new SelectionException($"selector \"{context.Selector}\": stage {First} comes after {Last}; the order is {string.Join(", ", stages)}");
+        _stages = [.. stages.Skip(first).Take(last - first + 1)];
+    }
+
+    protected override bool Matches(SelectionNode node, SelectionContext context) => node.Stage is not null && _stages.Contains(node.Stage);
+
+    private static List<int> Find(string name, SelectionContext context)
+    {
+        var regex = Globs.ToRegex(name + ".**");
+        var stages = context.Tree.Stages;
+        List<int> found = [.. Enumerable.Range(0, stages.Count).Where(i => regex.IsMatch(stages[i]))];
+        return found.Count > 0 ? found : throw new SelectionException(
+            $"selector \"{context.Selector}\": there is no stage \"{name}\"; the stages are {string.Join(", ", stages)}{NearestNames.Hint(name, stages, 1)}");
+    }
+}
+
+/// <summary>Globs over dotted names as regular expressions.</summary>
+internal static class Globs
+{
+    /// <summary>A regular expression that matches exactly the names that the glob means.</summary>
+    internal static Regex ToRegex(string glob)
+    {
+        // Any number of segments twice is any number of segments.
+        var segments = glob.Split('.');
+        glob = string.Join('.', segments.Where((segment, i) => i == 0 || segment is not "**" || segments[i - 1] is not "**"));
+        var pattern = new StringBuilder("\\A");
+        for (var i = 0; i < glob.Length; i++)
+        {
+            var across = glob[i] == '*' && i + 1 < glob.Length && glob[i + 1] == '*';
+            if (across)
+            {
+                var atStart = i == 0 || glob[i - 1] == '.';
+                while (i + 1 < glob.Length && glob[i + 1] == '*') i++;
+                // "**." at the start of a segment: any number of whole segments, none included.
+                if (atStart && i + 1 < glob.Length && glob[i + 1] == '.')
+                {
+                    pattern.Append("(?:.*\\.)?");
+                    i++;
+                }
+                else
+                {
+                    pattern.Append(".*");
+                }
+            }
+            else if (glob[i] == '.' && glob.AsSpan(i + 1) is "**")
+            {
+                // "x.**" means x and everything below it.
+                pattern.Append("(?:\\..*)?");
+                break;
+            }
+            else
+            {
+                pattern.Append(glob[i] switch { '*' => "[^.]*", '?' => "[^.]", var c => Regex.Escape(c.ToString()) });
+            }
+        }
+
+        // Without backtracking the time is linear in the name, whatever the pattern.
+        return new Regex(pattern.Append("\\z").ToString(), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline);
+    }
+}

@@ -1,0 +1,85 @@
+using CsCheck;
+using Frostline.Selection;
+using Xunit;
+
+namespace Frostline.Tests.Selection;
+
+public sealed class SelectorPropertyTests
+{
+    private static readonly Gen<SelectionTree> s_trees =
+        Gen.OneOf("a", "b", "conv", "bn", "0", "1").Array[1, 4].List[1, 12].Select(paths =>
+        {
+            var nodes = new List<SelectionNode> { new("", NodeKind.Module, ["Net"]) };
+            var seen = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var path in paths.Order(Comparer<string[]>.Create((x, y) => string.CompareOrdinal(string.Join('.', x), string.Join('.', y)))))
+            {
+                for (var depth = 1; depth <= path.Length; depth++)
+                {
+                    var name = string.Join('.', path[..depth]);
+                    if (seen.Add(name)) nodes.Add(new(name, NodeKind.Module, [path[depth - 1] == "bn" ? "BatchNorm2d" : "Block"]));
+                }
+
+                var parameter = string.Join('.', path) + ".weight";
+                if (seen.Add(parameter)) nodes.Add(new(parameter, NodeKind.Parameter, []));
+            }
+
+            return new SelectionTree(nodes);
+        });
+
+    private static readonly Gen<string> s_patterns = Gen.Frequency(
+        (6, Gen.OneOf("a", "b", "conv", "bn", "0", "*", "**", "?", "c*").Array[1, 4].Select(segments => string.Join('.', segments))),
+        (1, Gen.OneOf("type:Block", "type:BatchNorm*", "regex:(a|b)\\.", "regex:n$", "regex:[ab]|0")));
+
+    [Fact]
+    public void Whatever_is_written_either_parses_or_is_refused_as_a_selector() =>
+        Gen.String[Gen.OneOf(Gen.Char, Gen.OneOf('a', '.', '*', '&', '|', '!', '(', ')', ' ', ':', '?', '[', '\\'), Gen.Char['a', 'z']), 0, 40].Sample(text =>
+        {
+            try
+            {
+                Selector.Parse(text).Select(Trees.Small);
+            }
+            catch (SelectionException exception)
+            {
+                Assert.False(string.IsNullOrEmpty(exception.Message));
+            }
+        }, iter: 20_000, seed: "0N0XIzNsQ0O2");
+
+    [Fact]
+    public void The_algebra_is_that_of_sets() =>
+        Gen.Select(s_trees, s_patterns, s_patterns, s_patterns).Sample(
+            (tree, a, b, c) =>
+            {
+                Same(tree, $"{a} | {b}", $"{b} | {a}");
+                Same(tree, $"{a} & {b}", $"{b} & {a}");
+                Same(tree, $"!({a} | {b})", $"!{a} & !{b}");
+                Same(tree, $"!({a} & {b})", $"!{a} | !{b}");
+                Same(tree, $"{a} & ({b} | {c})", $"{a} & {b} | {a} & {c}");
+                Same(tree, $"{a} | {b} & {c}", $"({a} | {b}) & ({a} | {c})");
+                Same(tree, $"!!{a}", a);
+                Same(tree, $"{a} | !{a}", "**");
+                Assert.True(Selector.Parse($"{a} & !{a}").Select(tree).IsEmpty);
+            },
+            iter: 2_000, seed: "0N0XIzNsQ0O2");
+
+    [Fact]
+    public void A_pattern_is_complete_downwards_and_means_the_same_with_everything_below_it() =>
+        Gen.Select(s_trees, s_patterns).Sample(
+            (tree, pattern) =>
+            {
+                var selection = Selector.Parse(pattern).Select(tree);
+                foreach (var node in tree.Nodes)
+                {
+                    if (!selection.Modules.Any(module => module.Length == 0 || node.Name.StartsWith(module + ".", StringComparison.Ordinal))) continue;
+                    Assert.Contains(node.Name, node.Kind == NodeKind.Module ? selection.Modules : selection.Tensors);
+                }
+
+                if (!pattern.Contains(':', StringComparison.Ordinal)) Same(tree, pattern, pattern + ".**");
+            },
+            iter: 2_000, seed: "0N0XIzNsQ0O2");
+
+    private static void Same(SelectionTree tree, string first, string second)
+    {
+        var (x, y) = (Selector.Parse(first).Select(tree), Selector.Parse(second).Select(tree));
+        Assert.True(x.Modules.SetEquals(y.Modules) && x.Tensors.SetEquals(y.Tensors), $"{first} and {second} differ");
+    }
+}
