@@ -26,7 +26,4 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
         using var document = JsonDocument.Parse(Output);
         return document.RootElement.Clone();
     }
-
-    /// <summary>Standard output with line ends as in files and nothing at the ends of lines.</summary>
-    public string Text() => string.Join('\n', Output.ReplaceLineEndings("\n").Split('\n').Select(line => line.TrimEnd()));
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Frostline.Cli.Commands;
 
 namespace Frostline.Cli.Shell;
 
@@ -56,7 +57,10 @@ internal static class CommandHost
     private static RootCommand CreateRoot(Terminal terminal, CancellationToken cancellation)
     {
         _ = cancellation;
-        var root = new RootCommand("Fine-tunes pretrained networks and proves that what was frozen did not move.");
+        var root = new RootCommand("Fine-tunes pretrained networks and proves that what was frozen did not move.")
+        {
+            InspectCommand.Create(terminal),
+        };
         // The default asks the entry assembly, which is another one where the command runs inside a program.
         foreach (var option in root.Options.OfType<VersionOption>()) option.Action = new PrintVersion();
         return root;

@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using Frostline.Checkpoints;
+using Frostline.Cli.Shell;
+using Frostline.Testing;
+using Xunit;
+
+namespace Frostline.Cli.Tests.Commands;
+
+public sealed class InspectCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void The_table_lists_every_tensor_and_the_totals()
+    {
+        var path = Write(new Dictionary<string, string>(StringComparer.Ordinal) { ["frostline.model"] = "small" });
+        var run = CommandRun.Of("inspect", path);
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Equal(
+            $"""
+            name             type      shape      bytes
+            -------------------------------------------
+            stem.weight      float32   8 x 3 x 7    672
+            stem.[odd] name  bfloat16  2              4
+            counter          int64     scalar         8
+
+            frostline.model: small
+            {path}: Safetensors, 3 tensors, 171 values, 684 B
+
+            """,
+            run.Output);
+    }
+
+    [Fact]
+    public void Json_has_everything_that_the_table_has()
+    {
+        var path = Write(new Dictionary<string, string>(StringComparer.Ordinal) { ["frostline.model"] = "small" });
+        var run = CommandRun.Of("inspect", path, "--json");
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        var json = run.Json();
+        Assert.Equal(path, json.GetProperty("file").GetString());
+        Assert.Equal("Safetensors", json.GetProperty("format").GetString());
+        Assert.Equal(684, json.GetProperty("bytes").GetInt64());
+        Assert.Equal("small", json.GetProperty("metadata").GetProperty("frostline.model").GetString());
+        var tensors = json.GetProperty("tensors").EnumerateArray().ToList();
+        Assert.Equal(["stem.weight", "stem.[odd] name", "counter"], tensors.Select(t => t.GetProperty("name").GetString()));
+        Assert.Equal([8L, 3L, 7L], tensors[0].GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()));
+        Assert.Equal("int64", tensors[2].GetProperty("type").GetString());
+    }
+
+    [Fact]
+    public void A_missing_file_is_one_line_that_names_it()
+    {
+        var run = CommandRun.Of("inspect", _folder.PathOf("absent.pth"));
+        Assert.Equal((ExitCodes.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Matches(@"\Afrostline: [^\n]*absent\.pth[^\n]*\n\z", run.Error);
+    }
+
+    [Fact]
+    public void A_file_of_another_kind_is_one_line_that_names_it()
+    {
+        File.WriteAllText(_folder.PathOf("recipe.yaml"), "version: 1\n");
+        var run = CommandRun.Of("inspect", _folder.PathOf("recipe.yaml"));
+        Assert.Equal((ExitCodes.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Matches(@"\Afrostline: [^\n]*recipe\.yaml[^\n]*\n\z", run.Error);
+    }
+
+    [Fact]
+    public void Neither_libtorch_nor_TorchSharp_is_loaded()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "a process's mapped files are read from /proc");
+
+        // More text than a pipe holds: once its first line has come, the program waits in the middle of its output.
+        var path = _folder.PathOf("large.safetensors");
+        SafetensorsWriter.Write(path, [.. Enumerable.Range(0, 4000).Select(i => Tensor($"layer{i}.weight", TensorType.Float32, 1))]);
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [ProgramPath, "inspect", path])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            WorkingDirectory = _folder.Path,
+        })!;
+        process.StandardOutput.ReadLine();
+        var files = File.ReadLines($"/proc/{process.Id}/maps").Select(line => Path.GetFileName(line)).ToHashSet(StringComparer.Ordinal);
+        var rest = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.Equal(0, process.ExitCode);
+        Assert.Contains("4,000 tensors", rest, StringComparison.Ordinal);
+        Assert.Contains("Frostline.Core.dll", files);
+        Assert.DoesNotContain(files, file =>
+            file.Contains("torch", StringComparison.OrdinalIgnoreCase) || file.Contains("vips", StringComparison.OrdinalIgnoreCase)
+            || file is "Frostline.Vision.dll" or "Frostline.Training.dll");
+    }
+
+    private static string ProgramPath => Path.Combine(AppContext.BaseDirectory, "frostline.dll");
+
+    private string Write(Dictionary<string, string> metadata)
+    {
+        var path = _folder.PathOf("model.safetensors");
+        SafetensorsWriter.Write(
+            path,
+            [
+                Tensor("stem.weight", TensorType.Float32, 8, 3, 7),
+                Tensor("stem.[odd] name", TensorType.BFloat16, 2),
+                Tensor("counter", TensorType.Int64),
+            ],
+            metadata);
+        return path;
+    }
+
+    private static TensorSource Tensor(string name, TensorType type, params long[] shape)
+    {
+        var info = new TensorInfo(name, type, shape);
+        return TensorSource.From(info, new byte[info.ByteCount]);
+    }
+}
