@@ -1,0 +1,120 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Frostline.Checkpoints;
+
+namespace Frostline.Initialization;
+
+/// <summary>Converts elements between their stored form (little-endian) and float64; rounds once, to the nearest, ties to even.</summary>
+internal static class Elements
+{
+    /// <summary>Whether values of the type can be drawn, and cast from and to one another.</summary>
+    public static bool IsFloat(TensorType type) =>
+        type is TensorType.Float64 or TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16;
+
+    /// <summary>Stores values; a value beyond the type's range becomes infinite.</summary>
+    /// <exception cref="ArgumentException">The value does not fit an integer type exactly, or the type is an 8-bit float.</exception>
+    public static void FromDouble(ReadOnlySpan<double> values, TensorType type, Span<byte> bytes)
+    {
+        switch (type)
+        {
+            case TensorType.Float64:
+                MemoryMarshal.AsBytes(values).CopyTo(bytes);
+                break;
+            case TensorType.Float32:
+                var singles = MemoryMarshal.Cast<byte, float>(bytes);
+                for (var i = 0; i < values.Length; i++) singles[i] = (float)values[i];
+                break;
+            case TensorType.Float16:
+                var halves = MemoryMarshal.Cast<byte, Half>(bytes);
+                for (var i = 0; i < values.Length; i++) halves[i] = (Half)values[i];
+                break;
+            case TensorType.BFloat16:
+                var words = MemoryMarshal.Cast<byte, ushort>(bytes);
+                for (var i = 0; i < values.Length; i++) words[i] = ToBFloat16(values[i]);
+                break;
+            default:
+                var size = type.Size();
+                for (var i = 0; i < values.Length; i++) WriteInteger(values[i], type, bytes.Slice(i * size, size));
+                break;
+        }
+    }
+
+    /// <summary>Reads values of a floating-point type.</summary>
+    /// <exception cref="ArgumentException">The type is none of the four.</exception>
+    public static void ToDouble(ReadOnlySpan<byte> bytes, TensorType type, Span<double> values)
+    {
+        switch (type)
+        {
+            case TensorType.Float64:
+                bytes.CopyTo(MemoryMarshal.AsBytes(values));
+                break;
+            case TensorType.Float32:
+                var singles = MemoryMarshal.Cast<byte, float>(bytes);
+                for (var i = 0; i < values.Length; i++) values[i] = singles[i];
+                break;
+            case TensorType.Float16:
+                var halves = MemoryMarshal.Cast<byte, Half>(bytes);
+                for (var i = 0; i < values.Length; i++) values[i] = (double)halves[i];
+                break;
+            case TensorType.BFloat16:
+                var words = MemoryMarshal.Cast<byte, ushort>(bytes);
+                for (var i = 0; i < values.Length; i++) values[i] = BitConverter.UInt32BitsToSingle((uint)words[i] << 16);
+                break;
+            default:
+                throw new ArgumentException($"elements of type {type} are not read as numbers", nameof(type));
+        }
+    }
+
+    /// <summary>Reads elements of one floating-point type and stores them as another, in pieces.</summary>
+    public static void Cast(ReadOnlySpan<byte> source, TensorType from, Span<byte> target, TensorType to)
+    {
+        const int Piece = 4096;
+        Span<double> values = stackalloc double[Piece];
+        var count = source.Length / from.Size();
+        for (var start = 0; start < count; start += Piece)
+        {
+            var length = Math.Min(Piece, count - start);
+            ToDouble(source.Slice(start * from.Size(), length * from.Size()), from, values[..length]);
+            FromDouble(values[..length], to, target.Slice(start * to.Size(), length * to.Size()));
+        }
+    }
+
+    private static ushort ToBFloat16(double value)
+    {
+        if (double.IsNaN(value)) return 0x7FC0;
+        var single = (float)value;
+        var bits = BitConverter.SingleToUInt32Bits(single);
+        if (float.IsInfinity(single)) return (ushort)(bits >> 16);
+        // Rounding twice could round a near tie the wrong way: cut towards zero instead, and let an odd last bit stand for the rest.
+        if (single != value)
+        {
+            if (Math.Abs((double)single) > Math.Abs(value)) bits--;
+            bits |= 1;
+        }
+
+        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    private static void WriteInteger(double value, TensorType type, Span<byte> bytes)
+    {
+        var whole = (Int128)value;
+        var (least, most) = type switch
+        {
+            TensorType.Int64 => ((Int128)long.MinValue, (Int128)long.MaxValue),
+            TensorType.Int32 => (int.MinValue, int.MaxValue),
+            TensorType.Int16 => (short.MinValue, short.MaxValue),
+            TensorType.Int8 => (sbyte.MinValue, sbyte.MaxValue),
+            TensorType.UInt64 => (0, (Int128)ulong.MaxValue),
+            TensorType.UInt32 => (0, (Int128)uint.MaxValue),
+            TensorType.UInt16 => (0, ushort.MaxValue),
+            TensorType.UInt8 => (0, byte.MaxValue),
+            TensorType.Bool => (0, 1),
+            _ => throw new ArgumentException($"elements of type {type} cannot be set from numbers", nameof(type)),
+        };
+        if ((double)whole != value || whole < least || whole > most)
+            throw new ArgumentException($"{value} does not fit into elements of type {type}", nameof(value));
+        Span<byte> wide = stackalloc byte[16];
+        BinaryPrimitives.WriteInt128LittleEndian(wide, whole);
+        wide[..bytes.Length].CopyTo(bytes);
+    }
+}
