@@ -79,6 +79,29 @@ internal static class Elements
         }
     }
 
+    /// <summary>How many values are infinite or no number; 0 for types other than the four floating-point ones.</summary>
+    public static long CountNotFinite(ReadOnlySpan<byte> bytes, TensorType type)
+    {
+        long count = 0;
+        switch (type)
+        {
+            case TensorType.Float64:
+                foreach (var value in MemoryMarshal.Cast<byte, double>(bytes)) count += double.IsFinite(value) ? 0 : 1;
+                break;
+            case TensorType.Float32:
+                foreach (var value in MemoryMarshal.Cast<byte, float>(bytes)) count += float.IsFinite(value) ? 0 : 1;
+                break;
+            case TensorType.Float16:
+                foreach (var value in MemoryMarshal.Cast<byte, Half>(bytes)) count += Half.IsFinite(value) ? 0 : 1;
+                break;
+            case TensorType.BFloat16:
+                foreach (var value in MemoryMarshal.Cast<byte, ushort>(bytes)) count += (value & 0x7F80) == 0x7F80 ? 1 : 0;
+                break;
+        }
+
+        return count;
+    }
+
     private static ushort ToBFloat16(double value)
     {
         if (double.IsNaN(value)) return 0x7FC0;
