@@ -123,14 +123,20 @@ public sealed class InitializationReport
             Seed, [.. Tensors.Select(tensor => trained.Contains(tensor.Name) ? tensor with { Trained = true } : tensor)], Loads);
     }
 
-    /// <summary>The same report with new origins for some tensors.</summary>
-    /// <param name="rule">The rule that gave them, as it reads in the plan.</param>
-    /// <param name="origins">The new origin of each tensor, by name.</param>
-    internal InitializationReport With(string rule, IReadOnlyDictionary<string, Origin> origins) => new(
-        Seed,
-        [.. Tensors.Select(tensor =>
-            origins.TryGetValue(tensor.Name, out var origin) ? tensor with { Rule = rule, Origin = origin } : tensor)],
-        Loads);
+    /// <summary>The same report with norm statistics that were estimated anew since.</summary>
+    /// <param name="calibrated">What <see cref="NormCalibration"/> returned.</param>
+    public InitializationReport WithCalibrated(CalibratedNorms calibrated)
+    {
+        ArgumentNullException.ThrowIfNull(calibrated);
+        var names = calibrated.Tensors.ToHashSet(StringComparer.Ordinal);
+        var rule = $"calibrate-norm \"{calibrated.Selector}\"";
+        return new InitializationReport(
+            Seed,
+            [.. Tensors.Select(tensor => names.Contains(tensor.Name)
+                ? tensor with { Rule = rule, Origin = new Origin.Calibrated(calibrated.Batches, tensor.Origin) }
+                : tensor)],
+            Loads);
+    }
 
     /// <summary>The report as JSON on one line; <see cref="FromJson"/> reads it back.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);

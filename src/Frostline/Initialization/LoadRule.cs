@@ -139,7 +139,7 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
             : $"decided by a later rule: {decisions.Of(tensor)!.Rule}";
     }
 
-    private static string List(IReadOnlyList<string> items, string separator) =>
+    private static string List(List<string> items, string separator) =>
         string.Join(separator, items.Take(Shown)) + (items.Count > Shown ? $"{separator}and {items.Count - Shown} more" : "");
 }
 
