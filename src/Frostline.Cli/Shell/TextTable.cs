@@ -10,17 +10,22 @@ internal sealed class TextTable
 {
     private const string Gap = "  ";
 
-    private readonly (string Title, bool Right)[] _columns;
+    private readonly string[] _titles;
+    private readonly bool[] _right;
     private readonly List<string[]> _rows = [];
 
     /// <summary>Creates an empty table.</summary>
     /// <param name="columns">The titles; one that begins with <c>&gt;</c> is of a column of numbers, which is aligned to the right.</param>
-    public TextTable(params string[] columns) => _columns = [.. columns.Select(title => (title.TrimStart('>'), title.StartsWith('>')))];
+    public TextTable(params string[] columns)
+    {
+        _titles = Array.ConvertAll(columns, title => title.TrimStart('>'));
+        _right = Array.ConvertAll(columns, title => title.StartsWith('>'));
+    }
 
     /// <summary>Adds a row, one cell a column.</summary>
     public void Add(params string[] cells)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(cells.Length, _columns.Length, nameof(cells));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(cells.Length, _titles.Length, nameof(cells));
         _rows.Add(cells);
     }
 
@@ -28,9 +33,11 @@ internal sealed class TextTable
     public void Write(TextWriter writer)
     {
         if (_rows.Count == 0) return;
-        var widths = _columns.Select((column, i) => Math.Max(column.Title.Length, _rows.Max(row => row[i].Length))).ToArray();
+        var widths = Array.ConvertAll(_titles, title => title.Length);
+        foreach (var row in _rows)
+            for (var i = 0; i < widths.Length; i++) widths[i] = Math.Max(widths[i], row[i].Length);
         var text = new StringBuilder();
-        Append(text, [.. _columns.Select(column => column.Title)], widths);
+        Append(text, _titles, widths);
         text.Append('-', widths.Sum() + (Gap.Length * (widths.Length - 1))).Append('\n');
         foreach (var row in _rows) Append(text, row, widths);
         writer.Write(text.ToString());
@@ -41,7 +48,7 @@ internal sealed class TextTable
         for (var i = 0; i < cells.Length; i++)
         {
             if (i > 0) text.Append(Gap);
-            text.Append(_columns[i].Right ? cells[i].PadLeft(widths[i]) : cells[i].PadRight(widths[i]));
+            text.Append(_right[i] ? cells[i].PadLeft(widths[i]) : cells[i].PadRight(widths[i]));
         }
 
         while (text[^1] == ' ') text.Length--;
