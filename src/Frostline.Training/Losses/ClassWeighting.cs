@@ -20,6 +20,7 @@ public sealed class ClassWeighting
     public ClassWeightMode Mode { get; set; }
 
     /// <summary>The weight of each class, in the order of the classes.</summary>
+    [Shorthand]
     public IReadOnlyList<double>? Values { get; set; }
 
     /// <summary>

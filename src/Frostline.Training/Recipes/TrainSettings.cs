@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Frostline.Optimization;
 using Frostline.Training.Registration;
 
 namespace Frostline.Training.Recipes;
@@ -17,6 +18,14 @@ public sealed record TrainSettings
     /// <summary>How many batches' gradients are added up before a step. Default: 1.</summary>
     [Range(1, int.MaxValue)]
     public int Accumulate { get; init; } = 1;
+
+    /// <summary>How steps are made. Default: adamw.</summary>
+    [DefaultItem("adamw")]
+    public CatalogItem<OptimizerSettings>? Optimizer { get; init; }
+
+    /// <summary>How the learning rate changes while training. Default: constant.</summary>
+    [DefaultItem("constant")]
+    public CatalogItem<LearningRateSchedule>? Schedule { get; init; }
 
     /// <summary>The greatest L2 norm of all gradients together; greater ones are scaled down to it. Default: no limit.</summary>
     [Range(0d, double.MaxValue, MinimumIsExclusive = true)]

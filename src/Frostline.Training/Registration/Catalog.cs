@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Frostline.Training.Recipes;
 
 namespace Frostline.Training.Registration;
 
@@ -8,7 +9,7 @@ namespace Frostline.Training.Registration;
 /// description.
 /// </summary>
 /// <typeparam name="T">What is created.</typeparam>
-public sealed class Catalog<T>
+public sealed class Catalog<T> : ICatalog
 {
     private readonly Dictionary<string, CatalogEntry<T>> _entries = new(StringComparer.Ordinal);
 
@@ -22,6 +23,13 @@ public sealed class Catalog<T>
     /// <summary>All entries, ordered by name.</summary>
     public IReadOnlyList<CatalogEntry<T>> Entries => [.. _entries.Values.OrderBy(e => e.Name, StringComparer.Ordinal)];
 
+    Type ICatalog.ThingType => typeof(T);
+
+    IReadOnlyList<CatalogItemShape> ICatalog.Shapes => [.. Entries.Select(e => new CatalogItemShape(e.Name, e.Summary, e.OptionsType))];
+
+    CatalogItem ICatalog.Bind(string name, object options, RecipePosition position, IReadOnlyList<(string Text, RecipePosition Position)> texts) =>
+        new CatalogItem<T>(_entries[name], options) { Position = position, OptionTexts = texts };
+
     /// <summary>Adds an entry.</summary>
     /// <param name="name">The name in recipes, in kebab-case.</param>
     /// <param name="summary">One line for help and the recipe's schema.</param>
@@ -33,6 +41,8 @@ public sealed class Catalog<T>
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(create);
+        if (typeof(TOptions).GetProperty("Name") is { SetMethod.IsPublic: true })
+            throw new ArgumentException($"the options {typeof(TOptions)} have a key \"name\", which recipes need for the {Kind}'s own name", nameof(create));
         var entry = new CatalogEntry<T>(name, summary, typeof(TOptions), (options, context) => create((TOptions)options, context));
         if (!_entries.TryAdd(name, entry)) throw new FrostlineException($"the {Kind} \"{name}\" is registered twice; give one of them another name");
     }

@@ -36,6 +36,10 @@ public sealed class RuleKindsAttribute(params Type[] kinds) : Attribute
     public IReadOnlyList<Type> Kinds { get; } = kinds;
 }
 
+/// <summary>Marks a settable property that is no key of a recipe.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class NotAKeyAttribute : Attribute;
+
 /// <summary>Implemented by settings and options whose keys depend on one another; called after all keys are read.</summary>
 public interface ICheckedOptions
 {

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
@@ -12,6 +13,8 @@ namespace Frostline.Training.Registration;
 /// </summary>
 public sealed class Registry
 {
+    private readonly HashSet<Type> _extensions = [];
+
     /// <summary>
     /// Networks. A network is an <c>IStagedNetwork</c>, or a <c>Module&lt;Tensor, Tensor&gt;</c> that maps the field
     /// <c>image</c> to the output <c>logits</c>.
@@ -35,6 +38,27 @@ public sealed class Registry
 
     /// <summary>Learning-rate schedules.</summary>
     public Catalog<LearningRateSchedule> Schedules { get; } = new("schedule");
+
+    /// <summary>Adds what an extension brings. An extension of a type that was added before changes nothing.</summary>
+    /// <param name="extension">The extension.</param>
+    /// <returns>This registry.</returns>
+    /// <exception cref="FrostlineException">A name of the extension is taken.</exception>
+    public Registry Add(IFrostlineExtension extension)
+    {
+        ArgumentNullException.ThrowIfNull(extension);
+        if (_extensions.Add(extension.GetType())) extension.Register(this);
+        return this;
+    }
+
+    /// <summary>The catalogue of the things of a type; null where there is none.</summary>
+    internal ICatalog? Find(Type thing) => Catalogs.FirstOrDefault(catalog => catalog.ThingType == thing);
+
+    /// <summary>All catalogues, in the order of their properties.</summary>
+    internal IEnumerable<ICatalog> Catalogs =>
+        typeof(Registry).GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .OrderBy(property => property.MetadataToken)
+            .Select(property => property.GetValue(this))
+            .OfType<ICatalog>();
 }
 
 /// <summary>Implemented by an assembly that a recipe lists under <c>assemblies:</c>; needs a parameterless constructor.</summary>

@@ -1,0 +1,170 @@
+using System.Text;
+using Frostline.Training.Registration;
+
+namespace Frostline.Training.Recipes;
+
+/// <content>Reading a recipe, and finding what it names.</content>
+public sealed partial record Recipe
+{
+    /// <summary>The environment variable that names a folder in which <c>load</c> looks for checkpoints.</summary>
+    public const string WeightsVariable = "FROSTLINE_WEIGHTS";
+
+    /// <summary>The recipe's file as it was given; null for a recipe that was made in code.</summary>
+    [NotAKey]
+    public string? File { get; init; }
+
+    /// <summary>The folder from which relative paths count; by default the current one.</summary>
+    [NotAKey]
+    public string Folder { get; init; } = Directory.GetCurrentDirectory();
+
+    private IReadOnlyDictionary<string, RecipePosition> Positions { get; init; } = new Dictionary<string, RecipePosition>();
+
+    /// <summary>Reads a recipe.</summary>
+    /// <param name="path">Its YAML file.</param>
+    /// <param name="registry">What it can name. Extensions from its <c>assemblies</c> are added to it.</param>
+    /// <param name="sets">
+    /// Overrides, <c>key.path=value</c>, applied in order before anything gets its type: <c>train.epochs=3</c>,
+    /// <c>initialize[0].scheme=resnet</c>, <c>metrics=[accuracy, top-5]</c>. Null for none.
+    /// </param>
+    /// <exception cref="RecipeException">The file is missing, is no YAML, or something in it is wrong.</exception>
+    public static Recipe Load(string path, Registry registry, IReadOnlyList<string>? sets = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var full = Path.GetFullPath(path);
+        return Parse(ReadText(path, full), path, Path.GetDirectoryName(full)!, registry, sets) with { File = path };
+    }
+
+    /// <summary>Reads a recipe from text.</summary>
+    /// <param name="text">The YAML.</param>
+    /// <param name="source">What messages call it.</param>
+    /// <param name="folder">The folder from which relative paths count.</param>
+    /// <param name="registry">What it can name. Extensions from its <c>assemblies</c> are added to it.</param>
+    /// <param name="sets">Overrides, as for <see cref="Load"/>.</param>
+    /// <exception cref="RecipeException">It is no YAML, or something in it is wrong.</exception>
+    public static Recipe Parse(string text, string source, string folder, Registry registry, IReadOnlyList<string>? sets = null)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(registry);
+        var node = RecipeText.Read(text, source);
+        if (node is not MapNode root)
+            throw new RecipeException(node.Position, node.IsNull ? "the recipe is empty; it starts with version: 1" : $"\"{node.Excerpt}\" is no recipe; a recipe is keys and values, and starts with version: 1");
+        foreach (var set in sets ?? []) SetOverride.Parse(set).Apply(root);
+        RequireVersion(root);
+        var binder = new RecipeBinder(registry);
+        LoadExtensions(root, folder, registry);
+        var recipe = (Recipe)binder.Object(typeof(Recipe), root, "");
+        return recipe with { Folder = folder, Positions = binder.Positions };
+    }
+
+    /// <summary>An error at a place of this recipe.</summary>
+    /// <param name="path">
+    /// The path of the value, for example <c>initialize[0].load</c>. Where it is not written, the nearest written value above it.
+    /// </param>
+    /// <param name="reason">What is wrong and what to do.</param>
+    /// <param name="inner">The cause, or null.</param>
+    public RecipeException Error(string path, string reason, Exception? inner = null)
+    {
+        var position = PositionOf(path) ?? new RecipePosition(File ?? "recipe", 0, 0);
+        return new RecipeException(position, reason, inner);
+    }
+
+    /// <summary>Where a value is written.</summary>
+    /// <param name="path">The path of the value, for example <c>freeze[1].train</c>.</param>
+    /// <returns>Its place, else that of the nearest written value above it; null for a recipe that was made in code.</returns>
+    public RecipePosition? PositionOf(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        while (path.Length > 0)
+        {
+            if (Positions.TryGetValue(path, out var position)) return position;
+            path = path[..Math.Max(0, path.LastIndexOfAny(['.', '[']))];
+        }
+
+        return null;
+    }
+
+    /// <summary>Does something with a value of this recipe, so that errors about it start with its place.</summary>
+    /// <param name="path">The path of the value, for example <c>freeze[1].train</c>.</param>
+    /// <param name="work">What is done.</param>
+    /// <typeparam name="TResult">What comes of it.</typeparam>
+    /// <exception cref="RecipeException">The work threw a <see cref="FrostlineException"/>, which is the inner one.</exception>
+    public TResult At<TResult>(string path, Func<TResult> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        try
+        {
+            return work();
+        }
+        catch (FrostlineException exception) when (exception is not RecipeException)
+        {
+            throw Error(path, exception.Message, exception);
+        }
+    }
+
+    /// <summary>Finds the file of a <c>load</c> rule.</summary>
+    /// <param name="rule">A rule of <see cref="Initialize"/>.</param>
+    /// <returns>The full path of a file that exists.</returns>
+    /// <exception cref="RecipeException">The file is in none of the folders; the message lists them.</exception>
+    public string FindCheckpoint(LoadRule rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        var folders = new List<string> { Folder };
+        if (Weights is { Length: > 0 }) folders.Add(Path.GetFullPath(Weights, Folder));
+        if (Environment.GetEnvironmentVariable(WeightsVariable) is { Length: > 0 } shared) folders.Add(Path.GetFullPath(shared));
+        var candidates = folders.Select(folder => Path.GetFullPath(rule.Load, folder)).Distinct(StringComparer.Ordinal).ToList();
+        if (candidates.Find(System.IO.File.Exists) is { } found) return found;
+        var index = Initialize.TakeWhile(other => !ReferenceEquals(other, rule)).Count();
+        throw Error(
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"initialize[{index}].load"),
+            $"\"{rule.Load}\" is missing; looked for {string.Join(", ", candidates)}{(folders.Count < 3 ? $" (weights: and {WeightsVariable} add folders)" : "")}");
+    }
+
+    private static void RequireVersion(MapNode root)
+    {
+        const string Hint = "this Frostline reads version: 1";
+        var version = root.Find("version");
+        if (version is null) throw new RecipeException(root.Position, $"the recipe lacks the key \"version\"; {Hint}");
+        if (version.Value is not ScalarNode { Quoted: false, Text: "1" })
+            throw new RecipeException(version.Value.Position, $"\"{version.Value.Excerpt}\" is no version of a recipe that can be read; {Hint}");
+    }
+
+    private static void LoadExtensions(MapNode root, string folder, Registry registry)
+    {
+        if (root.Find("assemblies")?.Value is not ListNode list) return;
+        // What is no text is reported where the whole recipe is read.
+        foreach (var item in list.Items.OfType<ScalarNode>().Where(item => !item.IsNull))
+            ExtensionLoader.Load(item.Text, folder, item.Position, registry);
+    }
+
+    private static string ReadText(string path, string full)
+    {
+        var place = new RecipePosition(path, 0, 0);
+        if (Directory.Exists(full)) throw new RecipeException(place, "is a folder; name the recipe's file");
+        if (!System.IO.File.Exists(full)) throw new RecipeException(place, $"there is no such file{NearFiles(full)}");
+        try
+        {
+            var file = new FileInfo(full);
+            // Four bytes a character at the most, and a byte-order mark.
+            if (file.Length > (RecipeText.MostCharacters * 4L) + 4) throw new RecipeException(place, $"the file has {file.Length} bytes, too many for a recipe");
+            var bytes = System.IO.File.ReadAllBytes(full);
+            var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
+            return text.StartsWith('\uFEFF') ? text[1..] : text;
+        }
+        catch (DecoderFallbackException exception)
+        {
+            throw new RecipeException(place, "the file is not UTF-8 text", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new RecipeException(place, $"the file cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    private static string NearFiles(string full)
+    {
+        var folder = Path.GetDirectoryName(full);
+        if (!Directory.Exists(folder)) return $"; the folder {folder} does not exist";
+        var names = Directory.EnumerateFiles(folder, "*.y*ml").Select(file => Path.GetFileName(file)).Take(1000);
+        return NearestNames.Hint(Path.GetFileName(full), names);
+    }
+}

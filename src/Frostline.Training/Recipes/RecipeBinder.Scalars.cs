@@ -1,0 +1,90 @@
+using System.Globalization;
+
+namespace Frostline.Training.Recipes;
+
+/// <content>Single values.</content>
+internal sealed partial class RecipeBinder
+{
+    private static bool IsScalar(Type type) =>
+        type == typeof(string) || type == typeof(bool) || ValueTypes.IsWhole(type) || ValueTypes.IsReal(type) || type.IsEnum;
+
+    private static object Scalar(OptionKey key, Type type, RecipeNode node)
+    {
+        if (node is not ScalarNode scalar)
+            throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is a {(node is ListNode ? "list" : "mapping")}; {key.Name} wants {Describe(key, type)}");
+        if (type == typeof(string)) return scalar.Text;
+        if (type.IsEnum) return EnumValue(key, type, scalar);
+        if (scalar.Quoted) throw Wrong(key, type, scalar, "is text in quotes");
+        if (type == typeof(bool)) return Boolean(key, scalar);
+        var number = ValueTypes.IsWhole(type) ? (object)Whole(key, type, scalar) : Real(key, type, scalar);
+        return Convert.ChangeType(number, type, CultureInfo.InvariantCulture);
+    }
+
+    private static object EnumValue(OptionKey key, Type type, ScalarNode scalar)
+    {
+        var names = ValueTypes.NamesOf(type);
+        for (var i = 0; i < names.Count; i++)
+            if (names[i] == scalar.Text) return Enum.GetValues(type).GetValue(i)!;
+        var hint = NearestNames.Hint(scalar.Text, names);
+        throw new RecipeException(
+            scalar.Position, $"\"{scalar.Excerpt}\" is no value of {key.Name}{(hint.Length > 0 ? hint : $"; it is {List(names, "or")}")}");
+    }
+
+    private static bool Boolean(OptionKey key, ScalarNode scalar) => scalar.Text switch
+    {
+        "true" or "True" or "TRUE" or "on" or "On" or "ON" => true,
+        "false" or "False" or "FALSE" or "off" or "Off" or "OFF" => false,
+        _ => throw Wrong(key, typeof(bool), scalar, "is neither on nor off"),
+    };
+
+    private static long Whole(OptionKey key, Type type, ScalarNode scalar)
+    {
+        if (!long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+        {
+            var isReal = double.TryParse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+            throw Wrong(key, type, scalar, isReal && scalar.Text.All(c => c is '-' or '+' || char.IsAsciiDigit(c)) ? "is too large" : "is not a whole number");
+        }
+
+        if (type == typeof(int) && number is (< int.MinValue or > int.MaxValue)) throw Wrong(key, type, scalar, "is too large");
+        if (key.OutOfRange(number) is { } problem) throw new RecipeException(scalar.Position, $"\"{scalar.Excerpt}\" {problem}");
+        return number;
+    }
+
+    private static double Real(OptionKey key, Type type, ScalarNode scalar)
+    {
+        var text = scalar.Text;
+        if (key.IsMultiplier)
+        {
+            if (!text.EndsWith('x')) throw Wrong(key, type, scalar, "has no x behind it");
+            text = text[..^1];
+        }
+
+        var percent = key.IsPercentage && text.EndsWith('%');
+        if (percent) text = text[..^1];
+        var isNumber = double.TryParse(
+            text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var number);
+        if (!isNumber || !double.IsFinite(number)) throw Wrong(key, type, scalar, "is not a number");
+        // 29 / 100 and not 29 * 0.01: division gives the double nearest to the decimal fraction.
+        if (percent) number /= 100;
+        if (key.OutOfRange(number) is { } problem)
+        {
+            var hint = key.IsPercentage && !percent && number is > 1 and <= 100 ? $"; did you mean \"{text}%\"?" : "";
+            throw new RecipeException(scalar.Position, $"\"{scalar.Excerpt}\" {problem}{hint}");
+        }
+
+        return number;
+    }
+
+    private static RecipeException Wrong(OptionKey key, Type type, ScalarNode scalar, string what) =>
+        new(scalar.Position, $"\"{scalar.Excerpt}\" {what}; {key.Name} wants {Describe(key, type)}");
+
+    private static string Describe(OptionKey key, Type type)
+    {
+        if (type == typeof(string)) return "text";
+        if (type == typeof(bool)) return "on or off";
+        if (type.IsEnum) return List(ValueTypes.NamesOf(type), "or");
+        if (key.IsMultiplier) return "a factor such as 0.1x";
+        if (key.IsPercentage) return "a share such as 90% or 0.9";
+        return ValueTypes.IsWhole(type) ? "a whole number" : "a number";
+    }
+}
