@@ -2,7 +2,6 @@ using Frostline.Training.Data;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
 using Frostline.Training.Registration;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Frostline.TestExtension;

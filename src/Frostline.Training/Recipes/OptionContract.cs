@@ -200,6 +200,13 @@ internal static class ValueTypes
     /// <summary>The values of an enum as recipes write them.</summary>
     public static IReadOnlyList<string> NamesOf(Type type) => [.. Enum.GetNames(type).Select(OptionKey.Kebab)];
 
+    /// <summary>Whether values of the type are single values.</summary>
+    public static bool IsScalar(Type type) => type == typeof(string) || type == typeof(bool) || IsWhole(type) || IsReal(type) || type.IsEnum;
+
+    /// <summary>Whether values of the type are mappings with the type's properties as keys.</summary>
+    public static bool IsObject(Type type) =>
+        type.IsClass && !type.IsAbstract && !IsScalar(type) && ThingOf(type) is null && ItemOf(type) is null && MappedOf(type) is null;
+
     /// <summary>Whether values of the type are numbers without a fraction.</summary>
     public static bool IsWhole(Type type) => type == typeof(int) || type == typeof(long);
 

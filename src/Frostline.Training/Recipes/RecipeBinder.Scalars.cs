@@ -5,9 +5,6 @@ namespace Frostline.Training.Recipes;
 /// <content>Single values.</content>
 internal sealed partial class RecipeBinder
 {
-    private static bool IsScalar(Type type) =>
-        type == typeof(string) || type == typeof(bool) || ValueTypes.IsWhole(type) || ValueTypes.IsReal(type) || type.IsEnum;
-
     private static object Scalar(OptionKey key, Type type, RecipeNode node)
     {
         if (node is not ScalarNode scalar)

@@ -64,7 +64,7 @@ internal sealed partial class RecipeBinder(Registry registry)
         {
             if (values.TryGetValue(key, out var given)) key.Property.SetValue(instance, given.Value);
             else if (key.IsRequired) throw new RecipeException(position, $"{owner} lacks the key \"{key.Name}\"; add {key.Name}:");
-            else if (key.DefaultItem is not null) key.Property.SetValue(instance, DefaultItem(key, position));
+            else FillDefaultItems(instance, key, position);
         }
 
         if (instance is ICheckedOptions { } options && options.Check() is { } problem)
@@ -77,10 +77,18 @@ internal sealed partial class RecipeBinder(Registry registry)
         return instance;
     }
 
-    private CatalogItem DefaultItem(OptionKey key, RecipePosition position)
+    /// <summary>Names the entries that absent keys stand for, also in settings that are absent as a whole.</summary>
+    private void FillDefaultItems(object instance, OptionKey key, RecipePosition position)
     {
-        var catalog = CatalogOf(ValueTypes.ThingOf(key.Type)!);
-        return Named(catalog, new ScalarNode(position, key.DefaultItem!, quoted: true), key.DefaultItem!, new MapNode(position), "");
+        if (key.DefaultItem is { } name)
+        {
+            var catalog = CatalogOf(ValueTypes.ThingOf(key.Type)!);
+            key.Property.SetValue(instance, Named(catalog, new ScalarNode(position, name, quoted: true), name, new MapNode(position), ""));
+        }
+        else if (ValueTypes.IsObject(key.Type) && key.Property.GetValue(instance) is { } inner)
+        {
+            foreach (var below in OptionContract.Of(key.Type).Keys) FillDefaultItems(inner, below, position);
+        }
     }
 
     private object? Key(OptionKey key, RecipeNode node, string path)
@@ -97,7 +105,7 @@ internal sealed partial class RecipeBinder(Registry registry)
         if (ValueTypes.ThingOf(type) is { } thing) return Item(CatalogOf(thing), node, path, key.DefaultItem, oneKey: false);
         if (ValueTypes.ItemOf(type) is { } item) return Items(key, type, item, node, path);
         if (ValueTypes.MappedOf(type) is { } mapped) return Mapped(key, mapped, node, path);
-        if (IsScalar(type)) return Scalar(key, type, node);
+        if (ValueTypes.IsScalar(type)) return Scalar(key, type, node);
         return Object(type, node, path);
     }
 

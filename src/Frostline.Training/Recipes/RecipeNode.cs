@@ -29,13 +29,13 @@ internal sealed class ScalarNode(RecipePosition position, string text, bool quot
     public bool Quoted { get; } = quoted;
 
     /// <inheritdoc/>
-    public override string Excerpt
+    public override string Excerpt => Shorten(Text);
+
+    /// <summary>A text as messages quote it: one line, not too long.</summary>
+    public static string Shorten(string text)
     {
-        get
-        {
-            var line = string.Concat(Text.Select(c => char.IsControl(c) || c is '\u2028' or '\u2029' || char.IsSurrogate(c) ? ' ' : c));
-            return line.Length > LongestExcerpt ? string.Concat(line.AsSpan(0, LongestExcerpt), "…") : line;
-        }
+        var line = string.Concat(text.Select(c => char.IsControl(c) || c is '\u2028' or '\u2029' || char.IsSurrogate(c) ? ' ' : c));
+        return line.Length > LongestExcerpt ? string.Concat(line.AsSpan(0, LongestExcerpt), "…") : line;
     }
 
     /// <inheritdoc/>

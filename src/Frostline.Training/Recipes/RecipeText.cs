@@ -130,10 +130,15 @@ internal sealed partial class RecipeText
     private RecipeException Syntax(Mark mark, string message, Exception? inner)
     {
         var place = mark.Line > 0 ? mark : _at;
+        // The parser tells of tabs where the mapping around them starts.
+        if (message.Contains("tab as indentation", StringComparison.Ordinal)) place = FirstTab(place);
         // The value that was meant is the one that the line holds, wherever in it the parser gave up.
         if (Pattern().Match(LineAt(place)) is { Success: true } match) return Unquoted(WithColumn(place, match.Groups["value"].Index + 1), match.Groups["value"].Value, "is no plain text in YAML");
         var reason = message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
-        var excerpt = new ScalarNode(_locate(place), LineAt(place).Trim(), quoted: false).Excerpt;
+        // At the text's end the parser is on a line that is not there: quote the last one that is.
+        var line = LineAt(place).Trim();
+        if (line.Length == 0) line = _text.TrimEnd().Split('\n')[^1].Trim();
+        var excerpt = ScalarNode.Shorten(line);
         return new RecipeException(_locate(place), $"\"{excerpt}\" is not YAML: {Lower(reason)}", inner);
     }
 
@@ -147,8 +152,20 @@ internal sealed partial class RecipeText
         if (rest.IndexOf(" #", StringComparison.Ordinal) is >= 0 and var comment) rest = rest[..comment];
         rest = rest.Trim();
         if (rest.Length == 0) rest = value;
-        var excerpt = new ScalarNode(_locate(mark), rest, quoted: false).Excerpt;
+        var excerpt = ScalarNode.Shorten(rest);
         return new RecipeException(_locate(mark), $"\"{excerpt}\" {what}; put patterns in quotes: '{excerpt.Replace("'", "''", StringComparison.Ordinal)}'");
+    }
+
+    private Mark FirstTab(Mark from)
+    {
+        var lines = _text.Split('\n');
+        for (var i = (int)from.Line - 1; i < lines.Length; i++)
+        {
+            var tab = lines[i].IndexOf('\t', StringComparison.Ordinal);
+            if (tab >= 0 && string.IsNullOrWhiteSpace(lines[i][..tab])) return new Mark(from.Index, i + 1, tab + 1);
+        }
+
+        return from;
     }
 
     private string LineAt(Mark mark)

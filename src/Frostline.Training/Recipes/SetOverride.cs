@@ -26,7 +26,7 @@ internal sealed class SetOverride
     public static SetOverride Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var position = new RecipePosition($"--set {new ScalarNode(new RecipePosition("", 0, 0), text, quoted: true).Excerpt}", 0, 0);
+        var position = new RecipePosition($"--set {ScalarNode.Shorten(text)}", 0, 0);
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals < 0) throw new RecipeException(position, $"there is no \"=\"; write --set key.path=value");
         var path = SplitPath(text[..equals].Trim(), position);
@@ -75,7 +75,7 @@ internal sealed class SetOverride
         var most = list.Items.Count;
         var written = _path[depth];
         if (!int.TryParse(written, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
-            throw Error(depth - 1, $"is a list, and \"{written}\" is no index; write {Prefix(depth - 1)}[0]");
+            throw Error(depth - 1, $"is a list, and \"{ScalarNode.Shorten(written)}\" is no index; write {Prefix(depth - 1)}[0]");
         if (index > most) throw Error(depth - 1, $"has {most} items; the index {index} is past the end (index {most} appends)");
         var old = index < most ? list.Items[index] : null;
         var inner = last ? _value : Container(old, depth);
@@ -96,31 +96,32 @@ internal sealed class SetOverride
 
     private RecipeException Error(int depth, string reason) => new(_position, $"\"{Prefix(depth)}\" {reason}");
 
-    private string Prefix(int depth) => string.Join('.', _path.Take(depth + 1));
+    private string Prefix(int depth) => ScalarNode.Shorten(string.Join('.', _path.Take(depth + 1)));
 
     private static List<string> SplitPath(string path, RecipePosition position)
     {
+        var shown = ScalarNode.Shorten(path);
         var parts = new List<string>();
         foreach (var dotted in path.Split('.'))
         {
             var bracket = dotted.IndexOf('[', StringComparison.Ordinal);
             var key = bracket < 0 ? dotted : dotted[..bracket];
-            if (key.Length == 0) throw new RecipeException(position, $"\"{path}\" is no path; write keys with dots between them, for example train.epochs");
+            if (key.Length == 0) throw new RecipeException(position, $"\"{shown}\" is no path; write keys with dots between them, for example train.epochs");
             parts.Add(key);
             while (bracket >= 0)
             {
                 var close = dotted.IndexOf(']', bracket);
                 var digits = close < 0 ? "" : dotted[(bracket + 1)..close];
                 if (digits.Length is 0 or > 9 || !digits.All(char.IsAsciiDigit))
-                    throw new RecipeException(position, $"\"{path}\" is no path; an index is a whole number in brackets, for example initialize[0]");
+                    throw new RecipeException(position, $"\"{shown}\" is no path; an index is a whole number in brackets, for example initialize[0]");
                 parts.Add(digits);
                 var rest = dotted[(close + 1)..];
-                if (rest.Length > 0 && rest[0] != '[') throw new RecipeException(position, $"\"{path}\" is no path; a dot is missing after \"]\"");
+                if (rest.Length > 0 && rest[0] != '[') throw new RecipeException(position, $"\"{shown}\" is no path; a dot is missing after \"]\"");
                 bracket = rest.Length > 0 ? close + 1 : -1;
             }
         }
 
-        if (parts.Count > RecipeText.MostDepth) throw new RecipeException(position, $"\"{path}\" is nested more than {RecipeText.MostDepth} deep");
+        if (parts.Count > RecipeText.MostDepth) throw new RecipeException(position, $"\"{shown}\" is nested more than {RecipeText.MostDepth} deep");
         return parts;
     }
 }

@@ -1,7 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Frostline.Training.Data;
-using Frostline.Training.Losses;
-using Frostline.Training.Metrics;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
 using Xunit;
@@ -33,9 +31,6 @@ internal static class RecipeFixture
           kind: second-kind
         initialize:
           - draw: "**"
-            scheme: torch
-          - draw: "head.**"
-            initializer: { name: kaiming-normal }
           - load: backbone.pth
             into: "features.**"
             key: state_dict
