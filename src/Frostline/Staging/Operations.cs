@@ -10,7 +10,7 @@ public delegate IReadOnlyList<IReadOnlyList<long>> ShapeFunction(IReadOnlyList<I
 
 /// <summary>
 /// The operations in which the stages of a network are written. Maps are <c>[N, C, H, W]</c>. An interpreter decides what
-/// they do: compute (<see cref="EagerOperations"/>), or follow shapes and count (<c>CostOperations</c>).
+/// they do: compute (<see cref="EagerOperations"/>), or follow shapes and count (<see cref="CostOperations"/>).
 /// </summary>
 public abstract class Operations
 {

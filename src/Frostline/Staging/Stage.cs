@@ -51,6 +51,28 @@ public sealed class Stage
         ArgumentNullException.ThrowIfNull(body);
     }
 
+    /// <summary>
+    /// Creates a stage from a function of tensors, for a network that is not written in <see cref="Operations"/>. It runs and
+    /// trains like any stage, but cannot be compiled or exported.
+    /// </summary>
+    /// <param name="name">Its name, which is also that of the tensor that it writes unless <paramref name="write"/> says otherwise.</param>
+    /// <param name="read">What it reads.</param>
+    /// <param name="modules">The modules that it owns with all below them.</param>
+    /// <param name="function">From a tensor, which it borrows and must not change, to a new one.</param>
+    /// <param name="write">What it writes; default <paramref name="name"/>.</param>
+    /// <param name="shapes">From its input's shape to its output's, for the cost; null where unknown before it runs.</param>
+    public static Stage FromFunction(
+        string name,
+        string read,
+        IReadOnlyList<torch.nn.Module> modules,
+        Func<torch.Tensor, torch.Tensor> function,
+        string? write = null,
+        ShapeFunction? shapes = null)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        return new Stage(name, read, modules, (operations, x) => operations.Call(name, function, x, shapes), write);
+    }
+
     /// <summary>Its name.</summary>
     public string Name { get; }
 

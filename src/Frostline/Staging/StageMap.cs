@@ -97,17 +97,13 @@ public sealed class StageMap
     {
         // A tied tensor is listed by every name it has, which named_parameters does not do.
         var owners = new Dictionary<IntPtr, (string Name, string Stage)>();
-        foreach (var (prefix, module) in root.named_modules().Prepend(("", root)))
+        foreach (var (name, tensor, _) in NetworkState.Of(root))
         {
-            var direct = module.named_parameters(recurse: false).Select(p => (p.name, tensor: (torch.Tensor)p.parameter))
-                .Concat(module.named_buffers(recurse: false).Select(b => (b.name, tensor: b.buffer)));
-            foreach (var (local, tensor) in direct)
-            {
-                var name = Join(prefix, local);
-                var stage = StageOf(name) ?? throw new FrostlineException($"\"{name}\" belongs to no stage; every parameter and buffer belongs to exactly one");
-                if (!owners.TryAdd(tensor.Handle, (name, stage)) && owners[tensor.Handle].Stage != stage)
-                    throw new FrostlineException($"\"{name}\" of the stage \"{stage}\" is the same tensor as \"{owners[tensor.Handle].Name}\" of \"{owners[tensor.Handle].Stage}\"; put both modules into one stage");
-            }
+            // A module that is registered twice is owned under its first name.
+            if (StageOf(name) is null && owners.ContainsKey(tensor.Handle)) continue;
+            var stage = StageOf(name) ?? throw new FrostlineException($"\"{name}\" belongs to no stage; every parameter and buffer belongs to exactly one");
+            if (!owners.TryAdd(tensor.Handle, (name, stage)) && owners[tensor.Handle].Stage != stage)
+                throw new FrostlineException($"\"{name}\" of the stage \"{stage}\" is the same tensor as \"{owners[tensor.Handle].Name}\" of \"{owners[tensor.Handle].Stage}\"; put both modules into one stage");
         }
     }
 }

@@ -2,7 +2,7 @@ namespace Frostline.Staging;
 
 /// <summary>
 /// What a stage's body computes with. It is opaque: a tensor when the network runs (<see cref="EagerOperations"/>), only a
-/// shape when its cost is asked for (<c>CostOperations</c>). A body never changes a value in place.
+/// shape when its cost is asked for (<see cref="CostOperations"/>). A body never changes a value in place.
 /// </summary>
 public abstract class Value
 {

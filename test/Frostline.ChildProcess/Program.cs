@@ -1,0 +1,32 @@
+// What tests must see in a process of its own, because it could end that process. Argument: the name of the work.
+using System.Globalization;
+using Frostline.Native;
+using Frostline.Vision.Networks;
+using TorchSharp;
+
+NativeRuntime.Load();
+return args switch
+{
+    ["resnet50-step"] => ResNet50Step(),
+    _ => Unknown(),
+};
+
+// Forward and backward at 224 with everything trainable: the shapes at which oneDNN divides by zero on some processors.
+static int ResNet50Step()
+{
+    torch.random.manual_seed(1);
+    using var network = new ResNet(ResNetDepth.ResNet50);
+    using var scope = torch.NewDisposeScope();
+    network.train();
+    var loss = torch.nn.functional.cross_entropy(network.forward(torch.randn(2, 3, 224, 224)), torch.tensor(new long[] { 1, 2 }));
+    loss.backward();
+    var reached = network.parameters().Count(p => p.grad is { } gradient && gradient.isfinite().all().ToBoolean());
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"gradients {reached}"));
+    return 0;
+}
+
+static int Unknown()
+{
+    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step");
+    return 2;
+}

@@ -1,0 +1,48 @@
+using System.Diagnostics;
+
+namespace Frostline.Testing;
+
+/// <summary>How a child process ended.</summary>
+/// <param name="ExitCode">Its exit code; on Unix 128 + the signal that ended it.</param>
+/// <param name="Output">What it wrote to its standard output.</param>
+/// <param name="Errors">What it wrote to its standard error.</param>
+public sealed record ChildResult(int ExitCode, string Output, string Errors);
+
+/// <summary>Runs .NET programs in processes of their own.</summary>
+public static class ChildProcess
+{
+    /// <summary>The dotnet host that runs this process.</summary>
+    public static string Host { get; } = Path.GetFullPath(
+        Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+
+    /// <summary>Starts a program without waiting for it; the caller disposes it.</summary>
+    /// <param name="assembly">The program's dll.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static Process Start(string assembly, params IReadOnlyList<string> arguments)
+    {
+        var start = new ProcessStartInfo(Host) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.ArgumentList.Add("exec");
+        start.ArgumentList.Add(assembly);
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        return Process.Start(start) ?? throw new InvalidOperationException($"{Host} did not start");
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    /// <param name="assembly">The program's dll.</param>
+    /// <param name="timeout">After which it is ended and the test fails.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static ChildResult Run(string assembly, TimeSpan timeout, params IReadOnlyList<string> arguments)
+    {
+        using var process = Start(assembly, arguments);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(timeout))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"{Path.GetFileName(assembly)} {string.Join(' ', arguments)} was still running after {timeout}");
+        }
+
+        process.WaitForExit();
+        return new ChildResult(process.ExitCode, output.GetAwaiter().GetResult(), errors.GetAwaiter().GetResult());
+    }
+}
