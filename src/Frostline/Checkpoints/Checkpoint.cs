@@ -48,13 +48,21 @@ public abstract class Checkpoint : IDisposable
     /// <summary>All that <c>key</c> of <see cref="Open(string, string)"/> would accept: the dictionaries that hold tensors, by path.</summary>
     public virtual IReadOnlyList<string> Keys => [];
 
+    /// <summary>
+    /// The plain values beside the tensors in a PyTorch file (epoch, best accuracy, optimizer settings), by path joined with
+    /// slashes: null, bool, long, <see cref="System.Numerics.BigInteger"/>, double, string or byte[]; an empty array for an
+    /// empty container, and a text in angle brackets for what has no plain form. Empty for other formats.
+    /// </summary>
+    public virtual IReadOnlyList<KeyValuePair<string, object?>> Values => [];
+
     /// <summary>Opens a checkpoint; the format is told from the content, never from the file's extension.</summary>
     /// <param name="path">The file.</param>
     /// <param name="key">
     /// Which dictionary to take the tensors from where a PyTorch file wraps several, as a path with slashes
     /// (<c>state_dict</c>, <c>ema/model</c>); an empty text for all of the file. Null finds the usual wrappers by itself:
     /// <c>state_dict</c>, <c>model_state_dict</c>, <c>model</c>, <c>net</c>, <c>network</c>, <c>module</c>, <c>params</c>,
-    /// <c>weights</c>, <c>ema</c>, in this order.
+    /// <c>weights</c>, <c>ema</c>, <c>model_ema</c>, <c>state_dict_ema</c>, <c>params_ema</c>, in this order; where there is
+    /// none, all tensors of the file are taken, their names joined from the nesting with dots.
     /// </param>
     /// <returns>The open checkpoint; dispose it to release the file.</returns>
     /// <exception cref="CheckpointException">

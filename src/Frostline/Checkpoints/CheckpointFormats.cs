@@ -13,7 +13,8 @@ internal static class CheckpointFormats
             return Identify(bytes) switch
             {
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
-                var format => throw bytes.Error($"{format} is not supported"),
+                CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
+                _ => PyTorchLegacyCheckpoint.Open(bytes, key),
             };
         }
         catch
@@ -28,6 +29,13 @@ internal static class CheckpointFormats
     {
         if (bytes.Length == 0) throw bytes.Error("is empty; copy or download it again");
         if (SafetensorsHeader.Matches(bytes)) return CheckpointFormat.Safetensors;
+        if (ZipDirectory.Matches(bytes))
+        {
+            if (PyTorchZipCheckpoint.Matches(ZipDirectory.Read(bytes))) return CheckpointFormat.PyTorchZip;
+            throw bytes.Error("is a zip archive, but not one of torch.save; Frostline reads safetensors and PyTorch files (.pth, .pt)");
+        }
+
+        if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
         throw bytes.Error($"{Describe(bytes)}; Frostline reads safetensors and PyTorch files (.pth, .pt)");
     }
 
