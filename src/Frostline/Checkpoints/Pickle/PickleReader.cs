@@ -41,7 +41,8 @@ internal ref struct PickleReader
     {
         if (length > LongestInteger) throw _context.Error($"an integer of {length} bytes", Position);
         var value = new BigInteger(Take(length));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        // The cast to object keeps the compiler from widening the long again.
+        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
     }
 
     public byte[] ReadBytes(ulong length)
