@@ -45,7 +45,7 @@ public abstract class Checkpoint : IDisposable
     /// </summary>
     public virtual string Key => "";
 
-    /// <summary>All that <c>key</c> of <see cref="Open(string, string)"/> would accept: the dictionaries that hold tensors, by path.</summary>
+    /// <summary>The dictionaries that hold tensors, by path: what <c>key</c> of <see cref="Open(string, string)"/> chooses from.</summary>
     public virtual IReadOnlyList<string> Keys => [];
 
     /// <summary>
@@ -115,7 +115,11 @@ public abstract class Checkpoint : IDisposable
     {
         var i = IndexOf(tensor);
         if (destination.Length != tensor.ByteCount)
-            throw new ArgumentException($"\"{tensor.Name}\" has {tensor.ByteCount} bytes, the destination {destination.Length}.", nameof(destination));
+        {
+            throw new ArgumentException(
+                $"\"{tensor.Name}\" has {tensor.ByteCount} bytes, the destination {destination.Length}.", nameof(destination));
+        }
+
         if (destination.Length > 0) ReadPart(i, 0, destination);
     }
 

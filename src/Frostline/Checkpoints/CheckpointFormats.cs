@@ -47,7 +47,8 @@ internal static class CheckpointFormats
         var text = Encoding.Latin1.GetString(start).TrimStart();
         if (text.StartsWith("<!doctype", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase))
             return "is a web page, not a checkpoint (a download that asked for a sign-in?)";
-        if (text.StartsWith("version https://git-lfs", StringComparison.Ordinal)) return "is a Git LFS pointer, not the file itself; run \"git lfs pull\"";
+        if (text.StartsWith("version https://git-lfs", StringComparison.Ordinal))
+            return "is a Git LFS pointer, not the file itself; run \"git lfs pull\"";
         if (start is [0x1f, 0x8b, ..]) return "is compressed with gzip; unpack it first";
         if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..]) return "is an HDF5 file (Keras?), which is not supported";
         if (start.Length >= 262 && start.Slice(257, 5).SequenceEqual("ustar"u8)) return "is a tar archive, which is not supported";

@@ -21,7 +21,10 @@ public static class CheckpointLimits
     /// <summary>The deepest nesting of dictionaries and lists.</summary>
     public const int Depth = 64;
 
-    /// <summary>The most values, tensors among them, that nested dictionaries and lists may show, counted once for each way to reach one.</summary>
+    /// <summary>
+    /// The most values, tensors among them, that nested dictionaries and lists may show; a value counts once for each way to
+    /// reach it.
+    /// </summary>
     public const int Values = 2_000_000;
 
     /// <summary>The most characters of all those values' names together.</summary>

@@ -22,7 +22,8 @@ public static class ContentHash
         string? last = null;
         foreach (var tensor in tensors.OrderBy(t => t.Info.Name, StringComparer.Ordinal))
         {
-            if (tensor.Info.Name == last) throw new CheckpointException($"Two tensors are called \"{last}\"; names must be distinct");
+            if (tensor.Info.Name == last)
+                throw new CheckpointException($"Two tensors are called \"{last}\"; names must be distinct");
             last = tensor.Info.Name;
             AppendDescription(hash, tensor.Info);
             using var stream = new ExactStream(tensor.Info, (bytes, _) => hash.AppendData(bytes));

@@ -105,13 +105,15 @@ public sealed class KeyMap
             for (var i = 0; i < current.Length; i++)
             {
                 if (rule.Apply(current[i]) is not { } renamed) continue;
-                if (renamed.Length == 0) throw new CheckpointException($"Key map: {rule.Text} leaves nothing of the name \"{current[i]}\"");
+                if (renamed.Length == 0)
+                    throw new CheckpointException($"Key map: {rule.Text} leaves nothing of the name \"{current[i]}\"");
                 current[i] = renamed;
                 matches++;
             }
 
             if (matches > 0) continue;
-            if (!rule.Optional) throw new CheckpointException($"Key map: {rule.Text} matches none of {current.Length} names{rule.Hint(current)}");
+            if (!rule.Optional)
+                throw new CheckpointException($"Key map: {rule.Text} matches none of {current.Length} names{rule.Hint(current)}");
             remarks.Add($"{rule.Text} matched nothing");
         }
 

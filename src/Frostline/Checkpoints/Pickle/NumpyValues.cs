@@ -43,7 +43,7 @@ internal static class NumpyValues
             "i4" => (long)BinaryPrimitives.ReadInt32LittleEndian(little),
             "i2" => (long)BinaryPrimitives.ReadInt16LittleEndian(little),
             "i1" => (long)(sbyte)little[0],
-            "u8" => BinaryPrimitives.ReadUInt64LittleEndian(little) is var big && big <= long.MaxValue ? (object)(long)big : new System.Numerics.BigInteger(big),
+            "u8" => Narrow(BinaryPrimitives.ReadUInt64LittleEndian(little)),
             "u4" => (long)BinaryPrimitives.ReadUInt32LittleEndian(little),
             "u2" => (long)BinaryPrimitives.ReadUInt16LittleEndian(little),
             "u1" => (long)little[0],
@@ -51,4 +51,6 @@ internal static class NumpyValues
             _ => new PickleObject("numpy.scalar"),
         };
     }
+
+    private static object Narrow(ulong value) => value <= long.MaxValue ? (long)value : (object)new System.Numerics.BigInteger(value);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Text;
 
 namespace Frostline.Checkpoints.Pickle;
 
@@ -88,7 +89,8 @@ internal static class PickleConstructors
                 call.Context.Charge(128L * pairs.Items.Count, call.Position);
                 foreach (var pair in pairs.Items)
                 {
-                    if ((pair is PickleList list ? list.Items : (IReadOnlyList<object?>?)(pair as PickleTuple)?.Items) is not { Count: 2 } two) throw call.Misused();
+                    if ((pair is PickleList list ? list.Items : (IReadOnlyList<object?>?)(pair as PickleTuple)?.Items) is not { Count: 2 } two)
+                        throw call.Misused();
                     result.Set(two[0], two[1]);
                 }
 
@@ -119,8 +121,6 @@ internal static class PickleConstructors
     {
         if (call.Arguments is not [string text, "latin1" or "latin-1"]) throw call.Misused();
         call.Context.Charge(text.Length + 32L, call.Position);
-        var bytes = new byte[text.Length];
-        for (var i = 0; i < bytes.Length; i++) bytes[i] = text[i] <= 0xff ? (byte)text[i] : throw call.Misused();
-        return bytes;
+        return text.AsSpan().ContainsAnyExceptInRange('\0', '\u00ff') ? throw call.Misused() : Encoding.Latin1.GetBytes(text);
     }
 }

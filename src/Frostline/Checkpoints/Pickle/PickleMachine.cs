@@ -156,7 +156,8 @@ internal sealed class PickleMachine
                 return true;
             case PickleOpcode.Reduce or PickleOpcode.NewObj:
                 var call = Pop(2);
-                if (call is not [PickleConstructor constructor, PickleTuple arguments]) throw _context.Error($"{opcode} of something that is no class", _at);
+                if (call is not [PickleConstructor constructor, PickleTuple arguments])
+                    throw _context.Error($"{opcode} of something that is no class", _at);
                 Push(constructor.Build(new PickleCall(constructor.Name, arguments.Items, _context, _at)), ContainerCost);
                 return true;
             case PickleOpcode.Build:
@@ -223,7 +224,8 @@ internal sealed class PickleMachine
 
     private object?[] Pop(int count)
     {
-        if (_stack.Count - count < (_marks.Count > 0 ? _marks[^1] : 0)) throw _context.Error("an opcode without its operands", _at);
+        if (_stack.Count - count < (_marks.Count > 0 ? _marks[^1] : 0))
+            throw _context.Error("an opcode without its operands", _at);
         return Cut(_stack.Count - count);
     }
 

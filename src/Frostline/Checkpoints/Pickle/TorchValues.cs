@@ -104,18 +104,21 @@ internal static class TorchValues
     /// </summary>
     private static TorchTensor RebuildTensor(PickleCall call)
     {
-        if (call.Arguments is not [TorchStorage storage, long offset, PickleTuple size, PickleTuple stride, ..]) throw call.Misused();
+        if (call.Arguments is not [TorchStorage storage, long offset, PickleTuple size, PickleTuple stride, ..])
+            throw call.Misused();
         var type = storage.Type;
         if (call.Name.EndsWith("_v3", StringComparison.Ordinal))
         {
             if (call.Arguments is not [_, _, _, _, _, _, PickleConstructor { Name: var name }, ..]
-                || !name.StartsWith("torch.", StringComparison.Ordinal) || !s_types.TryGetValue(name["torch.".Length..], out var named)) throw call.Misused();
+                || !name.StartsWith("torch.", StringComparison.Ordinal)
+                || !s_types.TryGetValue(name["torch.".Length..], out var named)) throw call.Misused();
             type = named;
         }
 
         if (type is not { } known) throw call.Misused();
         var tensor = new TorchTensor(storage, known, offset, Numbers(size, call), Numbers(stride, call));
-        if (TensorLayout.Fault(tensor, call.Context.FileLength) is { } fault) throw call.Context.Error($"a tensor whose {fault}", call.Position);
+        if (TensorLayout.Fault(tensor, call.Context.FileLength) is { } fault)
+            throw call.Context.Error($"a tensor whose {fault}", call.Position);
         return tensor;
     }
 

@@ -14,7 +14,8 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
 {
     private const long Protocol = 1001;
 
-    private static readonly BigInteger s_magic = BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static readonly BigInteger s_magic =
+        BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     private readonly Dictionary<string, long> _starts;
 
@@ -46,7 +47,8 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
         Next(bytes, ref at, NoStorage);
         var storages = new StorageTable(bytes);
         var root = Next(bytes, ref at, context => (id, position) => storages.Get(id, context, position));
-        if (Next(bytes, ref at, NoStorage) is not PickleList keys) throw bytes.Error($"the list of storages is missing before byte {at}");
+        if (Next(bytes, ref at, NoStorage) is not PickleList keys)
+            throw bytes.Error($"the list of storages is missing before byte {at}");
         var starts = FindStorages(bytes, keys, storages, at);
         return new PyTorchLegacyCheckpoint(bytes, new TensorTree(bytes, root, key), starts);
     }
@@ -66,7 +68,8 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
                 throw bytes.Error($"is damaged: the storage at byte {at} has {count} elements instead of {storage.ElementCount}");
             // The table has checked the size against the file's length, so this cannot overflow.
             at += 8 + storage.ByteCount;
-            if (at > bytes.Length) throw bytes.Error($"is cut short: {at} bytes are needed, but the file has {bytes.Length}; copy or download it again");
+            if (at > bytes.Length)
+                throw bytes.Error($"is cut short: {at} bytes are needed, but the file has {bytes.Length}; copy or download it again");
         }
 
         if (storages.All.FirstOrDefault(storage => !starts.ContainsKey(storage.Key)) is not null)
@@ -74,7 +77,8 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
         return starts;
     }
 
-    private static object? Next(ByteSource bytes, ref long at, Func<PickleTuple, int, object?> persistent) => Next(bytes, ref at, _ => persistent);
+    private static object? Next(ByteSource bytes, ref long at, Func<PickleTuple, int, object?> persistent) =>
+        Next(bytes, ref at, _ => persistent);
 
     private static object? Next(ByteSource bytes, ref long at, Func<PickleContext, Func<PickleTuple, int, object?>> persistent)
     {

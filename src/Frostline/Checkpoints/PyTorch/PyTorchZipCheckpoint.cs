@@ -46,7 +46,8 @@ internal sealed class PyTorchZipCheckpoint : PyTorchCheckpoint
     {
         // One folder deep: a longer path is somebody else's archive.
         var name = directory.Entries.Keys.FirstOrDefault(name =>
-            name.EndsWith($"/{PickleName}", StringComparison.Ordinal) && name.IndexOf('/', StringComparison.Ordinal) == name.Length - PickleName.Length - 1);
+            name.EndsWith($"/{PickleName}", StringComparison.Ordinal)
+            && name.IndexOf('/', StringComparison.Ordinal) == name.Length - PickleName.Length - 1);
         return name?[..^PickleName.Length];
     }
 
@@ -63,9 +64,14 @@ internal sealed class PyTorchZipCheckpoint : PyTorchCheckpoint
     private static ZipEntry Find(ByteSource bytes, ZipDirectory directory, string folder, TorchStorage storage)
     {
         var name = $"{folder}data/{storage.Key}";
-        if (!directory.Entries.TryGetValue(name, out var entry)) throw bytes.Error($"is damaged: the archive lacks the storage {name}");
+        if (!directory.Entries.TryGetValue(name, out var entry))
+            throw bytes.Error($"is damaged: the archive lacks the storage {name}");
         if (entry.Length < storage.ByteCount)
-            throw bytes.Error($"is damaged: the storage {name} has {entry.Length} bytes, but {storage.ElementCount} elements take {storage.ByteCount}");
+        {
+            throw bytes.Error(
+                $"is damaged: the storage {name} has {entry.Length} bytes, but {storage.ElementCount} elements take {storage.ByteCount}");
+        }
+
         return entry;
     }
 

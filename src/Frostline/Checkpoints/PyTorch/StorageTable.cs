@@ -17,7 +17,8 @@ internal sealed class StorageTable(ByteSource bytes)
     /// <exception cref="CheckpointException">The id is something else, or claims more than the file holds.</exception>
     public TorchStorage Get(PickleTuple id, PickleContext context, int position)
     {
-        if (id.Items is not ["storage", var type, string key, string, long count, ..] || id.Items.Length > 6 || !TorchValues.TryStorageType(type, out var element))
+        if (id.Items is not ["storage", var type, string key, string, long count, ..]
+            || id.Items.Length > 6 || !TorchValues.TryStorageType(type, out var element))
             throw context.Error("a persistent id that names no storage", position);
         context.Charge(160, position);
         var storage = new TorchStorage(key, element, count);
@@ -40,7 +41,8 @@ internal sealed class StorageTable(ByteSource bytes)
 
     private static TorchStorage View(TorchStorage root, PickleTuple view, PickleContext context, int position)
     {
-        if (view.Items is not [string key, long first, long count] || first < 0 || count < 0 || first > root.ElementCount || count > root.ElementCount - first)
+        if (view.Items is not [string key, long first, long count]
+            || first < 0 || count < 0 || first > root.ElementCount || count > root.ElementCount - first)
             throw context.Error($"a view of the storage \"{Shown(root.Key)}\" that does not lie in it", position);
         return new TorchStorage(key, root.Type, count, root, first);
     }

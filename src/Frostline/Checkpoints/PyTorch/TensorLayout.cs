@@ -19,8 +19,8 @@ internal static class TensorLayout
             var last = tensor.Offset;
             for (var i = 0; i < size.Length; i++) last = checked(last + ((size[i] - 1) * stride[i]));
             if (last >= tensor.Storage.ByteCount / tensor.Type.Size()) return "elements lie outside its storage";
-            if (checked(count * tensor.Type.Size()) > Math.Max(CheckpointLimits.UnfoldedBytes, 4 * fileLength)) return "views unfold to more memory than the limit";
-            return null;
+            var limit = Math.Max(CheckpointLimits.UnfoldedBytes, 4 * fileLength);
+            return checked(count * tensor.Type.Size()) > limit ? "views unfold to more memory than the limit" : null;
         }
         catch (OverflowException)
         {

@@ -35,7 +35,8 @@ internal sealed class TensorTree
             Names.Add(path.Count == 0 ? SingleName : string.Join('.', path));
             Tensors.Add(tensor);
         });
-        if (Tensors.Count == 0) throw bytes.Error(key is null or "" ? "holds no tensors" : $"\"{key}\" holds no tensors{Choice()}");
+        if (Tensors.Count == 0)
+            throw bytes.Error(key is null or "" ? "holds no tensors" : $"\"{key}\" holds no tensors{Choice()}");
     }
 
     /// <summary>The path of the dictionary that the tensors were taken from.</summary>
@@ -86,7 +87,7 @@ internal sealed class TensorTree
     {
         var key = "";
         var state = _root;
-        for (var depth = 0; depth < 3 && state is PickleDict dict && !dict.Entries.Any(entry => entry.Value is TorchTensor && IsParameterName(entry.Key)); depth++)
+        for (var depth = 0; depth < 3 && state is PickleDict dict && !IsStateDict(dict); depth++)
         {
             var name = s_wrappers.FirstOrDefault(name => dict.TryGet(name, out var value) && value is PickleDict && HoldsTensors(value));
             if (name is null) break;
@@ -97,8 +98,9 @@ internal sealed class TensorTree
         return (key, state);
     }
 
-    /// <summary>A dotted name says that this dictionary is a state dict itself, whatever else is in it.</summary>
-    private static bool IsParameterName(object? key) => key is string text && text.Contains('.', StringComparison.Ordinal);
+    /// <summary>A tensor with a dotted name says that a dictionary is a state dict itself, whatever else is in it.</summary>
+    private static bool IsStateDict(PickleDict dict) =>
+        dict.Entries.Any(entry => entry is { Key: string name, Value: TorchTensor } && name.Contains('.', StringComparison.Ordinal));
 
     private bool HoldsTensors(object? value)
     {
@@ -157,7 +159,8 @@ internal sealed class TensorTree
             foreach (var (key, child) in Children(node))
             {
                 leaf = false;
-                if (path.Count == CheckpointLimits.Depth) throw _bytes.Error($"nests dictionaries deeper than {CheckpointLimits.Depth}, the limit");
+                if (path.Count == CheckpointLimits.Depth)
+                    throw _bytes.Error($"nests dictionaries deeper than {CheckpointLimits.Depth}, the limit");
                 path.Add(Text(key));
                 length += path[^1].Length + 1;
                 Visit(child);
@@ -167,7 +170,8 @@ internal sealed class TensorTree
 
             if (!leaf) return;
             characters -= length;
-            if (characters < 0) throw _bytes.Error($"has names of more than {CheckpointLimits.NameCharacters} characters together, the limit");
+            if (characters < 0)
+                throw _bytes.Error($"has names of more than {CheckpointLimits.NameCharacters} characters together, the limit");
             visit(path, node);
         }
     }

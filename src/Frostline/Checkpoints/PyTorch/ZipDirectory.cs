@@ -58,7 +58,11 @@ internal sealed class ZipDirectory
     public long Locate(ZipEntry entry)
     {
         if (entry.Method != 0)
-            throw _bytes.Error($"entry {entry.Name} is compressed (method {entry.Method}); torch.save stores entries as they are: pack the archive again without compression");
+        {
+            throw _bytes.Error(
+                $"entry {entry.Name} is compressed (method {entry.Method}), which torch.save never does; pack the archive again without compression");
+        }
+
         using var lease = _bytes.Lease();
         var start = ContentStart(entry, lease);
         lock (_verified)
@@ -74,8 +78,9 @@ internal sealed class ZipDirectory
             at += part.Length;
         }
 
-        if (crc.GetCurrentHashAsUInt32() != entry.Crc)
-            throw _bytes.Error($"entry {entry.Name} is damaged: its CRC-32 is {crc.GetCurrentHashAsUInt32():x8} instead of {entry.Crc:x8}; copy or download the file again");
+        var sum = crc.GetCurrentHashAsUInt32();
+        if (sum != entry.Crc)
+            throw _bytes.Error($"entry {entry.Name} is damaged: its CRC-32 is {sum:x8} instead of {entry.Crc:x8}; copy or download it again");
         lock (_verified) _verified.Add(entry.Name);
         return start;
     }
@@ -103,11 +108,13 @@ internal sealed class ZipDirectory
 
         var end = span[at..];
         ulong count = U16(end, 10), length = U32(end, 12), start = U32(end, 16);
-        if (U16(end, 4) is not (0 or 0xffff) || U16(end, 8) != U16(end, 10)) throw bytes.Error("is one part of a zip archive in several parts");
+        if (U16(end, 4) is not (0 or 0xffff) || U16(end, 8) != U16(end, 10))
+            throw bytes.Error("is one part of a zip archive in several parts");
         var limit = bytes.Length - tail + at;
         if (count == 0xffff || length == uint.MaxValue || start == uint.MaxValue || HasLocator(lease, limit))
             (start, length, count, limit) = ReadEnd64(bytes, lease, limit);
-        if (start > (ulong)limit || length > (ulong)limit - start) throw bytes.Error("is damaged: the zip directory lies outside the file");
+        if (start > (ulong)limit || length > (ulong)limit - start)
+            throw bytes.Error("is damaged: the zip directory lies outside the file");
         if (count > CheckpointLimits.ZipEntries || count * DirectoryLength > length)
             throw bytes.Error($"is damaged: the zip directory claims {count} entries in {length} bytes");
         return ((long)start, (long)length, count);
@@ -133,9 +140,11 @@ internal sealed class ZipDirectory
             var left = start + length - at;
             if (left < DirectoryLength) throw _bytes.Error($"is damaged: the zip directory ends within entry {i}");
             var fixedPart = lease.Slice(at, DirectoryLength);
-            if (U32(fixedPart, 0) != DirectorySignature) throw _bytes.Error($"is damaged: entry {i} of the zip directory is something else");
+            if (U32(fixedPart, 0) != DirectorySignature)
+                throw _bytes.Error($"is damaged: entry {i} of the zip directory is something else");
             int nameLength = U16(fixedPart, 28), extraLength = U16(fixedPart, 30), commentLength = U16(fixedPart, 32);
-            if (DirectoryLength + nameLength + extraLength + commentLength > left) throw _bytes.Error($"is damaged: the zip directory ends within entry {i}");
+            if (DirectoryLength + nameLength + extraLength + commentLength > left)
+                throw _bytes.Error($"is damaged: the zip directory ends within entry {i}");
             var name = Encoding.UTF8.GetString(lease.Slice(at + DirectoryLength, nameLength));
             CheckName(name, U16(fixedPart, 8));
             var entry = Widen(
@@ -151,7 +160,7 @@ internal sealed class ZipDirectory
     private void CheckName(string name, int flags)
     {
         if ((flags & 1) != 0) throw _bytes.Error($"entry {Shown(name)} is encrypted");
-        if (name.Length == 0 || name[0] == '/' || name.Any(c => c is '\\' or ':' || char.IsControl(c) || c == '\ufffd') || name.Split('/').Contains(".."))
+        if (name.Length == 0 || name[0] == '/' || name.Any(c => c is '\\' or '\ufffd' || char.IsControl(c)) || name.Split('/').Contains(".."))
             throw _bytes.Error($"refused: the zip entry \"{Shown(name)}\" has a name that leaves the archive or is not plain text");
     }
 
@@ -176,7 +185,8 @@ internal sealed class ZipDirectory
             extra = extra[(4 + size)..];
         }
 
-        if (entry.Method == 0 && entry.Compressed != entry.Length) throw _bytes.Error($"entry {entry.Name} is stored, but claims two lengths");
+        if (entry.Method == 0 && entry.Compressed != entry.Length)
+            throw _bytes.Error($"entry {entry.Name} is stored, but claims two lengths");
         return entry;
     }
 
@@ -196,7 +206,7 @@ internal sealed class ZipDirectory
             if (entry.Header < end) throw _bytes.Error($"refused: the zip entry {entry.Name} overlaps the one before it");
             var least = LocalLength + (long)Encoding.UTF8.GetByteCount(entry.Name);
             if (entry.Compressed > directory || entry.Header > directory - entry.Compressed || entry.Header + entry.Compressed > directory - least)
-                throw _bytes.Error($"entry {entry.Name} claims {entry.Compressed} bytes at byte {entry.Header}, beyond the entries' end at {directory}");
+                throw _bytes.Error($"entry {entry.Name} claims {entry.Compressed} bytes at byte {entry.Header}, beyond the directory at {directory}");
             end = entry.Header + least + entry.Compressed;
         }
     }

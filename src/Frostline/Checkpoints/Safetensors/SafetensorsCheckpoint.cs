@@ -16,7 +16,8 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
     /// <exception cref="CheckpointException">The file is damaged, or a key was asked for.</exception>
     public static SafetensorsCheckpoint Open(ByteSource bytes, string? key)
     {
-        if (!string.IsNullOrEmpty(key)) throw bytes.Error($"safetensors files have no nested dictionaries, so there is no key \"{key}\"; leave it out");
+        if (!string.IsNullOrEmpty(key))
+            throw bytes.Error($"safetensors files have no nested dictionaries, so there is no key \"{key}\"; leave it out");
         return new SafetensorsCheckpoint(bytes, SafetensorsHeader.Read(bytes));
     }
 

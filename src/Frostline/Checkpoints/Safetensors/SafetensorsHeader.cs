@@ -47,7 +47,8 @@ internal sealed class SafetensorsHeader
         if (length > MaximumLength)
             throw bytes.Error($"the safetensors header claims {length} bytes; the format allows {MaximumLength}");
         var json = lease.Slice(8, (int)length);
-        if (json.IsEmpty || json[0] != (byte)'{') throw bytes.Error("the safetensors header does not begin with a brace at byte 8");
+        if (json.IsEmpty || json[0] != (byte)'{')
+            throw bytes.Error("the safetensors header does not begin with a brace at byte 8");
         var header = new SafetensorsHeader(bytes);
         try
         {
@@ -107,7 +108,13 @@ internal sealed class SafetensorsHeader
         {
             var key = reader.GetString()!;
             reader.Read();
-            var repeated = key switch { "dtype" => type is not null, "shape" => shape is not null, "data_offsets" => offsets is not null, _ => false };
+            var repeated = key switch
+            {
+                "dtype" => type is not null,
+                "shape" => shape is not null,
+                "data_offsets" => offsets is not null,
+                _ => false,
+            };
             if (repeated) throw _bytes.Error($"tensor \"{name}\" has {key} twice");
             switch (key)
             {
@@ -120,7 +127,8 @@ internal sealed class SafetensorsHeader
 
         if (type is null || shape is null || offsets is not { Count: 2 })
             throw _bytes.Error($"tensor \"{name}\" lacks dtype, shape or two data_offsets");
-        if (!SafetensorsTypes.TryParse(type, out var parsed)) throw _bytes.Error($"tensor \"{name}\" has the unsupported type {type}");
+        if (!SafetensorsTypes.TryParse(type, out var parsed))
+            throw _bytes.Error($"tensor \"{name}\" has the unsupported type {type}");
         Add(new TensorInfo(name, parsed, [.. shape]), offsets[0], offsets[1]);
     }
 
@@ -144,7 +152,8 @@ internal sealed class SafetensorsHeader
 
     private void RequireObject(ref Utf8JsonReader reader, string name)
     {
-        if (reader.TokenType != JsonTokenType.StartObject) throw _bytes.Error($"safetensors header entry \"{name}\" is not an object");
+        if (reader.TokenType != JsonTokenType.StartObject)
+            throw _bytes.Error($"safetensors header entry \"{name}\" is not an object");
     }
 
     private List<long> ReadNumbers(ref Utf8JsonReader reader, string name, string key, int most)
@@ -166,7 +175,8 @@ internal sealed class SafetensorsHeader
     private void CheckLayout(long start)
     {
         var order = Enumerable.Range(0, Tensors.Count).ToArray();
-        Array.Sort(order, (a, b) => Offsets[a] != Offsets[b] ? Offsets[a].CompareTo(Offsets[b]) : Tensors[a].ByteCount.CompareTo(Tensors[b].ByteCount));
+        // An empty tensor comes before the one that begins where it lies.
+        Array.Sort(order, (a, b) => (Offsets[a], Tensors[a].ByteCount).CompareTo((Offsets[b], Tensors[b].ByteCount)));
         long end = 0;
         foreach (var i in order)
         {

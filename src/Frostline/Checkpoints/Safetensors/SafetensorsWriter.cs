@@ -75,8 +75,10 @@ public static class SafetensorsWriter
             long offset = 0;
             foreach (var info in tensors.Select(tensor => tensor.Info))
             {
-                if (info.Name == "__metadata__") throw new CheckpointException("A tensor cannot be called \"__metadata__\" in a safetensors file; rename it");
-                if (!names.Add(info.Name)) throw new CheckpointException($"Two tensors are called \"{info.Name}\"; names must be distinct");
+                if (info.Name == "__metadata__")
+                    throw new CheckpointException("A tensor cannot be called \"__metadata__\" in a safetensors file; rename it");
+                if (!names.Add(info.Name))
+                    throw new CheckpointException($"Two tensors are called \"{info.Name}\"; names must be distinct");
                 WriteTensor(json, info, offset);
                 offset = checked(offset + info.ByteCount);
             }
@@ -85,7 +87,11 @@ public static class SafetensorsWriter
         }
 
         if (buffer.WrittenCount > SafetensorsHeader.MaximumLength)
-            throw new CheckpointException($"The header takes {buffer.WrittenCount} bytes; safetensors allows {SafetensorsHeader.MaximumLength}: shorten the metadata");
+        {
+            throw new CheckpointException(
+                $"The header takes {buffer.WrittenCount} bytes; safetensors allows {SafetensorsHeader.MaximumLength}: shorten the metadata");
+        }
+
         return buffer.WrittenMemory;
     }
 
