@@ -1,0 +1,62 @@
+using Frostline.Training.Data;
+using Frostline.Training.Registration;
+
+namespace Frostline.Vision.Data;
+
+/// <summary>A change of the field <c>image</c>. Its properties are its options in a recipe; set them when creating it.</summary>
+public abstract class ImageTransform : ITransform, ICheckedOptions
+{
+    private volatile bool _checked;
+
+    /// <inheritdoc/>
+    public virtual bool IsRandom => false;
+
+    /// <inheritdoc/>
+    public virtual OptionProblem? Check() => null;
+
+    /// <inheritdoc/>
+    /// <exception cref="FrostlineException">The sample has no image, the options contradict each other, or the image does not fit them.</exception>
+    public void Apply(Sample sample, CounterRandom random)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        if (!sample.Fields.TryGetValue("image", out var field) || field is not ImageField image)
+            throw new FrostlineException($"{sample.Source}: the sample has no image to transform; its fields are {string.Join(", ", sample.Fields.Keys)}");
+        try
+        {
+            sample.Set("image", Apply(image, random));
+        }
+        catch (ImageMismatchException error)
+        {
+            throw new FrostlineException($"{sample.Source}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Changes an image.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="random">What random transforms draw from.</param>
+    /// <exception cref="FrostlineException">The options contradict each other, or the image does not fit them.</exception>
+    public ImageField Apply(ImageField image, CounterRandom random)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentNullException.ThrowIfNull(random);
+        if (!_checked)
+        {
+            if (Check() is { } problem) throw new FrostlineException($"{GetType().Name}.{problem.Property}: {problem.Message}");
+            _checked = true;
+        }
+
+        return Change(image, random);
+    }
+
+    /// <summary>Changes an image; the options have been checked.</summary>
+    protected abstract ImageField Change(ImageField image, CounterRandom random);
+
+    /// <summary>The error of a picture that the options do not fit.</summary>
+    private protected static FrostlineException Mismatch(string message) => new ImageMismatchException(message);
+
+    /// <summary>Whether a range has two finite numbers in order, the first at least (or above) a bound.</summary>
+    private protected static bool IsRange(IReadOnlyList<double> range, double least, double most = double.MaxValue) =>
+        range.Count == 2 && range[0] >= least && range[0] <= range[1] && range[1] <= most;
+
+    private sealed class ImageMismatchException(string message) : FrostlineException(message);
+}

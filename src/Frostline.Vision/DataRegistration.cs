@@ -1,0 +1,36 @@
+using Frostline.Training.Data;
+using Frostline.Training.Registration;
+using Frostline.Vision.Data;
+
+namespace Frostline.Vision;
+
+/// <summary>What recipes can name as data sets and transforms of images.</summary>
+internal static class DataRegistration
+{
+    public static void Register(Registry registry)
+    {
+        registry.Datasets.Register<ImageFolderOptions>("image-folder", "images in one folder a class", ImageFolder.Open);
+        registry.Datasets.Register<ImageListOptions>("image-list", "images and labels that a CSV or JSON-lines file lists", ImageList.Open);
+        registry.Datasets.Register<Cifar10Options>("cifar10-binary", "CIFAR-10's binary files", Cifar10.Open);
+        registry.Datasets.Register<IdxOptions>("idx", "grey images in IDX files, as MNIST and Fashion-MNIST, gzipped or not", Idx.Open);
+
+        var transforms = registry.Transforms;
+        Add<Resize>(transforms, "resize", "resamples to a short side or an exact size");
+        Add<CenterCrop>(transforms, "center-crop", "cuts the middle out");
+        Add<RandomCrop>(transforms, "random-crop", "cuts a part out at random, after padding");
+        Add<RandomResizedCrop>(transforms, "random-resized-crop", "cuts a part of random area and shape out and resamples it");
+        Add<Pad>(transforms, "pad", "adds a border");
+        Add<Flip>(transforms, "flip", "mirrors at random");
+        Add<ColorJitter>(transforms, "color-jitter", "changes brightness, contrast, saturation and hue at random");
+        Add<Grayscale>(transforms, "grayscale", "takes the colour out, always or at random");
+        Add<RandomErasing>(transforms, "random-erasing", "fills a random rectangle");
+        Add<Channels>(transforms, "channels", "grey to three channels, or colours to one");
+        Add<ChannelOrder>(transforms, "channel-order", "the order of colours: rgb or bgr");
+        Add<Scale>(transforms, "scale", "divides every value");
+        Add<ValueRange>(transforms, "value-range", "maps grey levels to a range");
+        Add<Normalize>(transforms, "normalize", "subtracts a mean and divides by a deviation");
+    }
+
+    private static void Add<T>(Catalog<ITransform> transforms, string name, string summary)
+        where T : ImageTransform, new() => transforms.Register<T>(name, summary, (transform, _) => transform);
+}
