@@ -11,5 +11,6 @@ public sealed class VisionExtension : IFrostlineExtension
     {
         ArgumentNullException.ThrowIfNull(registry);
         NetworkRegistration.Register(registry.Networks);
+        DataRegistration.Register(registry);
     }
 }

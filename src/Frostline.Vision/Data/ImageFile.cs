@@ -17,8 +17,14 @@ public static class ImageFile
     private static readonly FrozenSet<string> ExtensionSet =
         new[] { ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
+    // libvips keeps calling it: a field, so that it is not collected.
+    private static readonly Log.LogDelegate Silent = (_, _, _) => { };
+
     static ImageFile()
     {
+        // What is wrong with a file is in the exception; on the error stream of a training run it would be noise.
+        Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning, Silent);
+
         // The loader's workers are the parallelism, and no picture is decoded twice in the same way.
         NetVips.NetVips.Concurrency = 1;
         Cache.Max = 0;

@@ -57,7 +57,7 @@ public static class ImageList
             foreach (var label in row.Labels)
             {
                 if (!indexOf!.TryGetValue(label, out var index))
-                    throw new FrostlineException($"{options.Path}:{row.Line}: the class \"{label}\" does not exist{NearestNames.Hint(label, classes!.Names)}");
+                    throw new FrostlineException($"{options.Path}:{row.Line}: the class \"{ImageListParser.Shown(label)}\" does not exist{NearestNames.Hint(label, classes!.Names)}");
                 if (!labels.Contains(index)) labels.Add(index);
             }
 

@@ -34,13 +34,20 @@ internal static class ImageListParser
         return text.TrimStart().StartsWith('{') ? ParseJsonLines(text, source) : ParseCsv(text, source, separator);
     }
 
+    /// <summary>A text of the list as an error shows it: on one line, and not endless.</summary>
+    public static string Shown(string text)
+    {
+        var line = string.Concat(text.Take(80).Select(c => char.IsControl(c) ? ' ' : c));
+        return text.Length > 80 ? line + " …" : line;
+    }
+
     private static ParsedList ParseCsv(string text, string source, string separator)
     {
         var records = Records(text, source);
         if (records.Count == 0) throw new FrostlineException($"{source} is empty; it needs a header: path,label");
         var header = records[0].Cells.Select(c => c.Trim()).ToList();
         int path = header.IndexOf("path"), label = header.IndexOf("label"), labels = header.IndexOf("labels");
-        if (path < 0) throw new FrostlineException($"{source}:1: the header has no column path; it has {string.Join(", ", header)}");
+        if (path < 0) throw new FrostlineException($"{source}:1: the header has no column path; it has {Shown(string.Join(", ", header))}");
         if (label >= 0 && labels >= 0) throw new FrostlineException($"{source}:1: the header has both label and labels; keep one of them");
         var kind = label >= 0 ? LabelKind.One : labels >= 0 ? LabelKind.Several : LabelKind.None;
         List<ListRow> rows = [];

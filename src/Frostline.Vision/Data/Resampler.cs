@@ -118,17 +118,27 @@ internal static class Resampler
     private static byte[] Nearest(byte[] pixels, int height, int width, int channels, int newHeight, int newWidth)
     {
         var result = GC.AllocateUninitializedArray<byte>(checked(newHeight * newWidth * channels));
+        int[] rows = Centres(height, newHeight), columns = Centres(width, newWidth);
         for (var y = 0; y < newHeight; y++)
         {
-            var row = Math.Min((int)((y + 0.5) * height / newHeight), height - 1) * width;
             for (var x = 0; x < newWidth; x++)
             {
-                var from = row + Math.Min((int)((x + 0.5) * width / newWidth), width - 1);
+                var from = (rows[y] * width) + columns[x];
                 pixels.AsSpan(from * channels, channels).CopyTo(result.AsSpan(((y * newWidth) + x) * channels));
             }
         }
 
         return result;
+    }
+
+    private static int[] Centres(int size, int newSize)
+    {
+        var scale = (double)size / newSize;
+        var centre = scale * 0.5;
+        var centres = new int[newSize];
+        // Pillow adds up the scale instead of multiplying; on the border between two pixels that decides.
+        for (var i = 0; i < newSize; i++, centre += scale) centres[i] = Math.Min((int)centre, size - 1);
+        return centres;
     }
 
     /// <summary>For each output position, the first input position and the weights from there on.</summary>

@@ -21,11 +21,12 @@ public abstract class ImageTransform : ITransform, ICheckedOptions
         ArgumentNullException.ThrowIfNull(sample);
         if (!sample.Fields.TryGetValue("image", out var field) || field is not ImageField image)
             throw new FrostlineException($"{sample.Source}: the sample has no image to transform; its fields are {string.Join(", ", sample.Fields.Keys)}");
+        RequireOptions();
         try
         {
-            sample.Set("image", Apply(image, random));
+            sample.Set("image", Change(image, random));
         }
-        catch (ImageMismatchException error)
+        catch (FrostlineException error)
         {
             throw new FrostlineException($"{sample.Source}: {error.Message}", error);
         }
@@ -39,24 +40,22 @@ public abstract class ImageTransform : ITransform, ICheckedOptions
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(random);
-        if (!_checked)
-        {
-            if (Check() is { } problem) throw new FrostlineException($"{GetType().Name}.{problem.Property}: {problem.Message}");
-            _checked = true;
-        }
-
+        RequireOptions();
         return Change(image, random);
     }
 
     /// <summary>Changes an image; the options have been checked.</summary>
+    /// <exception cref="FrostlineException">The image does not fit the options.</exception>
     protected abstract ImageField Change(ImageField image, CounterRandom random);
-
-    /// <summary>The error of a picture that the options do not fit.</summary>
-    private protected static FrostlineException Mismatch(string message) => new ImageMismatchException(message);
 
     /// <summary>Whether a range has two finite numbers in order, the first at least (or above) a bound.</summary>
     private protected static bool IsRange(IReadOnlyList<double> range, double least, double most = double.MaxValue) =>
         range.Count == 2 && range[0] >= least && range[0] <= range[1] && range[1] <= most;
 
-    private sealed class ImageMismatchException(string message) : FrostlineException(message);
+    private void RequireOptions()
+    {
+        if (_checked) return;
+        if (Check() is { } problem) throw new FrostlineException($"{GetType().Name}.{problem.Property}: {problem.Message}");
+        _checked = true;
+    }
 }

@@ -54,7 +54,7 @@ public sealed class Resize : SizedTransform
         (long height, long width) = image.Width <= image.Height
             ? ((long)size * image.Height / image.Width, (long)size)
             : ((long)size, (long)size * image.Width / image.Height);
-        if (height > 1 << 16 || width > 1 << 16) throw Mismatch($"a picture of {image.Height} x {image.Width} would become {height} x {width}");
+        if (height > 1 << 16 || width > 1 << 16) throw new FrostlineException($"a picture of {image.Height} x {image.Width} would become {height} x {width}");
         return Geometry.Resize(image, (int)height, (int)width, Interpolation);
     }
 }
@@ -99,7 +99,7 @@ public sealed class RandomCrop : SizedTransform
     {
         image = Geometry.Pad(image, Padding, Padding, Padding, Padding, (byte)Fill);
         if (image.Height < ExactHeight || image.Width < ExactWidth)
-            throw Mismatch($"the picture is {image.Height} x {image.Width} with its padding, random-crop needs {ExactHeight} x {ExactWidth}; put a resize before it");
+            throw new FrostlineException($"the picture is {image.Height} x {image.Width} with its padding, random-crop needs {ExactHeight} x {ExactWidth}; put a resize before it");
         var top = random.NextInt32(image.Height - ExactHeight + 1);
         var left = random.NextInt32(image.Width - ExactWidth + 1);
         return Geometry.Crop(image, top, left, ExactHeight, ExactWidth);

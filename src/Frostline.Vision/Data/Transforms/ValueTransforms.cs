@@ -69,7 +69,7 @@ public sealed class Normalize : ImageTransform
         float[] PerChannel(IReadOnlyList<double> numbers, string what)
         {
             if (numbers.Count != 1 && numbers.Count != image.Outputs.Count)
-                throw Mismatch($"normalize has {numbers.Count} numbers as {what}, but the image has {image.Outputs.Count} channels; the transform channels changes that");
+                throw new FrostlineException($"normalize has {numbers.Count} numbers as {what}, but the image has {image.Outputs.Count} channels; the transform channels changes that");
             return [.. Enumerable.Range(0, image.Outputs.Count).Select(c => (float)numbers[numbers.Count == 1 ? 0 : c])];
         }
     }
@@ -95,7 +95,7 @@ public sealed class ChannelOrder : ImageTransform
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
     {
-        if (image.Channels != 3) throw Mismatch("channel-order needs a colour image; put channels: 3 before it");
+        if (image.Channels != 3) throw new FrostlineException("channel-order needs a colour image; put channels: 3 before it");
         int[] sources = Order == ColorOrder.Rgb ? [0, 1, 2] : [2, 1, 0];
         return image.Reorder([.. sources.Select(source => image.Outputs.Select(o => o.Source).ToList().IndexOf(source))]);
     }
@@ -119,7 +119,7 @@ public sealed class Channels : ImageTransform
     protected override ImageField Change(ImageField image, CounterRandom random)
     {
         if (image.Channels == Count) return image;
-        if (!image.HasPlainValues) throw Mismatch("channels has to come before scale, value-range, normalize and channel-order");
+        if (!image.HasPlainValues) throw new FrostlineException("channels has to come before scale, value-range, normalize and channel-order");
         var pixels = Count == 1 ? Colour.Luma(image.Pixels) : Colour.Repeat(image.Pixels);
         return new ImageField(pixels, image.Height, image.Width, Count);
     }
