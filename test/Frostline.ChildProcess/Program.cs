@@ -8,6 +8,7 @@ NativeRuntime.Load();
 return args switch
 {
     ["resnet50-step"] => ResNet50Step(),
+    ["one-small-image"] => OneSmallImage(),
     _ => Unknown(),
 };
 
@@ -25,8 +26,18 @@ static int ResNet50Step()
     return 0;
 }
 
+// Convolutions for which libtorch may ask for NNPACK and warn.
+static int OneSmallImage()
+{
+    using var network = new CifarResNet();
+    using var scope = torch.NewDisposeScope();
+    network.eval();
+    Console.WriteLine(network.forward(torch.randn(1, 3, 32, 32)).shape[1]);
+    return 0;
+}
+
 static int Unknown()
 {
-    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step");
+    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image");
     return 2;
 }

@@ -24,7 +24,7 @@ public static class NativeRuntime
         TorchLibraryLoader.Register();
     }
 
-    /// <summary>Loads libtorch now and sets the number of threads.</summary>
+    /// <summary>Loads libtorch now, sets the number of threads, and turns off NNPACK, which most processors lack and libtorch then warns of.</summary>
     /// <param name="threads">
     /// Threads of one operation; null for the number of physical cores (<see cref="Processors.PhysicalCores"/>). Equal seeds
     /// give equal bits only at an equal number of threads.
@@ -36,6 +36,7 @@ public static class NativeRuntime
         if (threads is { } wanted) ArgumentOutOfRangeException.ThrowIfLessThan(wanted, 1, nameof(threads));
         Initialize();
         TorchLibraryLoader.EnsureLoaded();
+        Nnpack.TurnOff();
         torch.set_num_threads(threads ?? Processors.PhysicalCores);
     }
 

@@ -1,0 +1,26 @@
+using Frostline.Testing;
+using Xunit;
+
+namespace Frostline.Vision.Tests.Networks;
+
+/// <summary>What has to be seen from outside the process.</summary>
+public sealed class ProcessTests
+{
+    [Fact]
+    public void ResNet50_trains_at_224_without_ending_the_process()
+    {
+        var result = Run("resnet50-step");
+        Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}: {result.Errors}");
+        Assert.Equal("gradients 161", result.Output.Trim());
+    }
+
+    [Fact]
+    public void Small_convolutions_write_no_warnings()
+    {
+        var result = Run("one-small-image");
+        Assert.Equal((0, "10", ""), (result.ExitCode, result.Output.Trim(), result.Errors));
+    }
+
+    private static ChildResult Run(string work) =>
+        ChildProcess.Run(Path.Combine(AppContext.BaseDirectory, "Frostline.ChildProcess.dll"), TimeSpan.FromMinutes(5), work);
+}
