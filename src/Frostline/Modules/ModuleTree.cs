@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Frostline.Native;
 using Frostline.Selection;
+using Frostline.Staging;
 using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -70,16 +71,20 @@ public sealed class ModuleTree
 
     /// <summary>Walks over a network.</summary>
     /// <param name="root">The network; its components have to be registered (<c>RegisterComponents()</c>).</param>
-    /// <exception cref="FrostlineException">This version of TorchSharp keeps registered tensors where the walk does not find them.</exception>
+    /// <exception cref="FrostlineException">
+    /// The stages of a staged network do not own each tensor once, or this version of TorchSharp keeps registered tensors where
+    /// the walk does not find them.
+    /// </exception>
     public static ModuleTree Of(torch.nn.Module root)
     {
         ArgumentNullException.ThrowIfNull(root);
-        var walk = new Walk(Stages.Of(root));
-        walk.Visit("", root, stage: null, aliased: false);
-        return new ModuleTree(walk.Modules, walk.Tensors, new SelectionTree(walk.Nodes, Stages.Names(root)));
+        var stages = root is IStagedNetwork staged ? StageMap.Of(staged) : null;
+        var walk = new Walk(stages);
+        walk.Visit("", root);
+        return new ModuleTree(walk.Modules, walk.Tensors, new SelectionTree(walk.Nodes, stages?.Stages));
     }
 
-    private sealed class Walk(IReadOnlyDictionary<torch.nn.Module, string> stages)
+    private sealed class Walk(StageMap? stages)
     {
         private readonly Dictionary<torch.nn.Module, string> _firstModules = new(ReferenceEqualityComparer.Instance);
         private readonly Dictionary<(nint, long, torch.ScalarType), string> _firstMemory = [];
@@ -91,9 +96,9 @@ public sealed class ModuleTree
 
         internal List<SelectionNode> Nodes { get; } = [];
 
-        internal void Visit(string name, torch.nn.Module module, string? stage, bool aliased)
+        internal void Visit(string name, torch.nn.Module module)
         {
-            stage = stages.GetValueOrDefault(module) ?? stage;
+            var stage = stages?.StageOf(name);
             string? alias = null;
             if (!_firstModules.TryAdd(module, name)) alias = _firstModules[module];
             Modules.Add(new ModuleEntry(name, module, alias, stage));
@@ -101,15 +106,16 @@ public sealed class ModuleTree
 
             var prefix = name.Length == 0 ? "" : name + ".";
             foreach (var (local, parameter) in ModuleComponents.Parameters(module))
-                Add(prefix + local, parameter, NodeKind.Parameter, persistent: true, name, stage);
+                Add(prefix + local, parameter, NodeKind.Parameter, persistent: true, name);
             foreach (var (local, (buffer, persistent)) in ModuleComponents.Buffers(module))
-                Add(prefix + local, buffer, NodeKind.Buffer, persistent, name, stage);
+                Add(prefix + local, buffer, NodeKind.Buffer, persistent, name);
             foreach (var (local, child) in module.named_children().Where(pair => !ModuleTypes.IsGuard(pair.module)).ToList())
-                Visit(prefix + local, child, stage, aliased || alias is not null);
+                Visit(prefix + local, child);
         }
 
-        private void Add(string name, torch.Tensor? tensor, NodeKind kind, bool persistent, string owner, string? stage)
+        private void Add(string name, torch.Tensor? tensor, NodeKind kind, bool persistent, string owner)
         {
+            var stage = stages?.StageOf(name);
             if (tensor is null || tensor.IsInvalid) return;
             Tensors.Add(new TensorEntry(name, tensor, kind, persistent, owner, stage, FirstName(name, tensor)));
             Nodes.Add(new SelectionNode(name, kind, [], stage));

@@ -22,6 +22,44 @@ internal static class ModuleTypes
     internal static bool IsDropout(torch.nn.Module module) =>
         module is Dropout or Dropout1d or Dropout2d or Dropout3d or AlphaDropout or FeatureAlphaDropout;
 
+    /// <summary>
+    /// Whether the module draws random numbers while training: the dropouts, the random leaky ReLU, and those that have a
+    /// dropout rate inside, which TorchSharp does not show.
+    /// </summary>
+    internal static bool IsRandom(torch.nn.Module module) => IsDropout(module) || module is RReLU or RNN or LSTM or GRU
+        or MultiheadAttention or Transformer or TransformerEncoder or TransformerEncoderLayer or TransformerDecoder or TransformerDecoderLayer;
+
+    /// <summary>Whether <see cref="IsRandom"/> and, where the rate can be read, the rate is above zero.</summary>
+    internal static bool IsActive(torch.nn.Module module) => module switch
+    {
+        Dropout dropout => dropout.p > 0,
+        Dropout1d dropout => dropout.p > 0,
+        Dropout2d dropout => dropout.p > 0,
+        Dropout3d dropout => dropout.p > 0,
+        AlphaDropout dropout => dropout.p > 0,
+        FeatureAlphaDropout dropout => dropout.p > 0,
+        _ => IsRandom(module),
+    };
+
+    /// <summary>
+    /// Whether the module keeps running statistics: a norm of TorchSharp's that tracks them, or any other module with buffers
+    /// named as such.
+    /// </summary>
+    internal static bool HasStatistics(torch.nn.Module module) =>
+        ModuleComponents.Buffers(module).Keys.Any(name => name is "running_mean" or "running_var");
+
+    /// <summary>Whether a buffer of this local name belongs to a norm's running statistics.</summary>
+    internal static bool IsStatistic(string localName) => localName is "running_mean" or "running_var" or Counter;
+
+    /// <summary>A norm's count of the batches that it saw; old checkpoints lack it.</summary>
+    internal const string Counter = "num_batches_tracked";
+
+    /// <summary>
+    /// Whether what the module computes for a sample depends on the other samples of its batch in inference mode too: a
+    /// BatchNorm without running statistics. (An InstanceNorm without them looks at one sample only.)
+    /// </summary>
+    internal static bool DependsOnBatch(torch.nn.Module module) => module is BatchNorm && !HasStatistics(module);
+
     /// <summary>Whether the type is TorchSharp's own.</summary>
     internal static bool IsLibraryType(torch.nn.Module module) => module.GetType().Assembly == typeof(torch).Assembly;
 

@@ -1,0 +1,20 @@
+using TorchSharp;
+
+namespace Frostline.Autograd;
+
+/// <summary>
+/// Within it, libtorch records no graph: <c>using var _ = NoGrad.Enter();</c>. A <c>ref struct</c>, because the switch belongs to
+/// the thread: awaiting within the scope, or keeping it in a field, does not compile.
+/// </summary>
+public readonly ref struct NoGrad : IDisposable
+{
+    private readonly IDisposable? _scope;
+
+    private NoGrad(IDisposable scope) => _scope = scope;
+
+    /// <summary>Switches recording off on this thread until the scope is disposed; then it is as it was before.</summary>
+    public static NoGrad Enter() => new(torch.no_grad());
+
+    /// <summary>Switches recording back to what it was.</summary>
+    public void Dispose() => _scope?.Dispose();
+}

@@ -1,0 +1,89 @@
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using System.Text.Json;
+using Frostline.Checkpoints;
+using Frostline.Modules;
+using Frostline.Native;
+
+namespace Frostline.Freezing;
+
+/// <summary>What a tensor is, down to the last bit, in a few bytes.</summary>
+/// <param name="Type">The type of its elements, in libtorch's word, for example <c>Float32</c>.</param>
+/// <param name="Shape">Its shape as it is printed: <c>[64, 3, 7, 7]</c>.</param>
+/// <param name="Hash">XXH128 of its bytes in row-major order, 32 hexadecimal digits.</param>
+public sealed record Fingerprint(string Type, string Shape, string Hash);
+
+/// <summary>
+/// The fingerprints of all parameters and buffers of a network at one moment, those that are not persistent included. Equal
+/// fingerprints mean equal bits: zero and minus zero differ, and so do two NaNs with different payloads. XXH128 is no
+/// protection against forgery, only against change.
+/// </summary>
+public sealed class Fingerprints
+{
+    private readonly IReadOnlyDictionary<string, Fingerprint> _byName;
+
+    private Fingerprints(IReadOnlyDictionary<string, Fingerprint> byName) => _byName = byName;
+
+    /// <summary>The names, the first one of each tensor, in ordinal order.</summary>
+    public IEnumerable<string> Names => _byName.Keys.Order(StringComparer.Ordinal);
+
+    /// <summary>The fingerprint of a tensor, or null where there was none of this name.</summary>
+    public Fingerprint? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>Takes the fingerprints of a network, on all physical cores.</summary>
+    public static Fingerprints Of(TorchSharp.torch.nn.Module network) => Of(ModuleTree.Of(network));
+
+    /// <summary>The fingerprints as JSON on one line, for runs that are resumed.</summary>
+    public string ToJson() => JsonSerializer.Serialize(new SortedDictionary<string, Fingerprint>(_byName.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal));
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="FreezeException">The text is something else.</exception>
+    public static Fingerprints FromJson(string json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        try
+        {
+            var byName = JsonSerializer.Deserialize<Dictionary<string, Fingerprint>>(json);
+            if (byName is not null && byName.Values.All(print => print is { Type: not null, Shape: not null, Hash: not null }))
+                return new Fingerprints(new Dictionary<string, Fingerprint>(byName, StringComparer.Ordinal));
+        }
+        catch (JsonException exception)
+        {
+            throw new FreezeException("the fingerprints cannot be read: no JSON of Frostline's; start the run anew", exception);
+        }
+
+        throw new FreezeException("the fingerprints cannot be read: an entry lacks type, shape or hash; start the run anew");
+    }
+
+    internal static Fingerprints Of(ModuleTree tree)
+    {
+        var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);
+        Parallel.ForEach(
+            tree.DistinctTensors,
+            new ParallelOptions { MaxDegreeOfParallelism = Processors.PhysicalCores },
+            entry =>
+            {
+                var hash = new XxHash128();
+                TensorBytes.Use(entry.Tensor, hash.Append);
+                prints[entry.Name] = new Fingerprint(entry.Tensor.dtype.ToString(), $"[{string.Join(", ", entry.Tensor.shape)}]", HexOf(hash));
+            });
+        return new Fingerprints(prints);
+    }
+
+    /// <summary>Fingerprints of the tensors of a file, of those that are wanted and present.</summary>
+    internal static Fingerprints Of(Checkpoint checkpoint, IEnumerable<string> names)
+    {
+        var prints = new Dictionary<string, Fingerprint>(StringComparer.Ordinal);
+        foreach (var name in names)
+        {
+            if (!checkpoint.TryFind(name, out var tensor)) continue;
+            var hash = new XxHash128();
+            hash.Append(checkpoint.Read(name));
+            prints[name] = new Fingerprint(TensorBytes.ToScalarType(tensor.Type).ToString(), tensor.ShapeText, HexOf(hash));
+        }
+
+        return new Fingerprints(prints);
+    }
+
+    private static string HexOf(XxHash128 hash) => Convert.ToHexStringLower(hash.GetCurrentHash());
+}

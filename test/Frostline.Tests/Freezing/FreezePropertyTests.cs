@@ -1,0 +1,169 @@
+using CsCheck;
+using Frostline.Freezing;
+using Frostline.Modules;
+using Frostline.Testing;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Frostline.Tests.Freezing;
+
+[Collection(LibTorchCollection.Name)]
+public sealed class FreezePropertyTests
+{
+    /// <summary>Something that is done to a network; the number says to which part, or how.</summary>
+    public enum Deed
+    {
+        Freeze,
+        Unfreeze,
+        Train,
+        Eval,
+        Step,
+        SaveAndLoad,
+        Audit,
+    }
+
+    private static readonly Gen<(int[] Layers, (Deed Deed, int Number)[] Deeds, int Optimizer)> s_cases = Gen.Select(
+        Gen.Int[0, 5].Array[2, 7],
+        Gen.Select(
+            Gen.Frequency((3, Deed.Freeze), (1, Deed.Unfreeze), (4, Deed.Train), (2, Deed.Eval), (6, Deed.Step), (1, Deed.SaveAndLoad), (1, Deed.Audit)),
+            Gen.Int[0, 10_000]).Array[20],
+        Gen.Int[0, 2]);
+
+    [Fact]
+    public void Frozen_bits_never_move_whatever_is_done() =>
+        s_cases.Sample(Play, iter: 300, threads: 1, seed: "0N0XIzNsQ0O2", print: one => $"layers {string.Join(',', one.Layers)} optimizer {one.Optimizer}: {string.Join(' ', one.Deeds)}");
+
+    private static void Play((int[] Layers, (Deed Deed, int Number)[] Deeds, int Optimizer) one)
+    {
+        random.manual_seed(5);
+        using var network = new Stack(one.Layers);
+        var modes = Modes(network);
+        // It was given everything, and is never told of the freezing.
+        using var optimizer = Optimizer(network, one.Optimizer);
+        FrozenModel? frozen = null;
+        foreach (var (deed, number) in one.Deeds)
+        {
+            using var scope = NewDisposeScope();
+            switch (deed)
+            {
+                case Deed.Freeze:
+                    frozen?.Dispose();
+                    frozen = Freeze(network, number);
+                    break;
+                case Deed.Unfreeze:
+                    frozen?.Dispose();
+                    frozen = null;
+                    Assert.All(network.parameters(), parameter => Assert.True(parameter.requires_grad));
+                    break;
+                case Deed.Train or Deed.Eval:
+                    var modules = ModuleTree.Of(network).Modules;
+                    modules[number % modules.Count].Module.train(deed == Deed.Train);
+                    break;
+                case Deed.Step:
+                    Step(network, optimizer, number);
+                    break;
+                case Deed.SaveAndLoad:
+                    var saved = new MemoryStream();
+                    network.save(saved);
+                    network.load(new MemoryStream(saved.ToArray()));
+                    break;
+            }
+
+            frozen?.Verify();
+            frozen?.Audit().ThrowIfAnythingMoved();
+        }
+
+        frozen?.Dispose();
+        Assert.Equal(modes.Select(mode => mode.Name), Modes(network).Select(mode => mode.Name));
+        Assert.All(network.parameters(), parameter => Assert.True(parameter.requires_grad));
+    }
+
+    /// <summary>A plan from the bits of a number: which layers are frozen, and how the rest is trained.</summary>
+    private static FrozenModel Freeze(Stack network, int number)
+    {
+        var plan = new FreezePlan();
+        for (var i = 0; i < network.Names.Count; i++)
+        {
+            var name = network.Names[i];
+            if (!ModuleTree.Of(network).Tensors.Any(entry => entry.Owner == name || entry.Owner.StartsWith(name + ".", StringComparison.Ordinal))) continue;
+            switch ((number >> (2 * i)) & 3)
+            {
+                case 0: plan.Freeze(name); break;
+                case 1: plan.Train(name, NormPolicy.Hold); break;
+                case 2: plan.Train(name); break;
+            }
+        }
+
+        return plan.Apply(network, allowRandom: true);
+    }
+
+    private static void Step(Stack network, optim.Optimizer optimizer, int number)
+    {
+        optimizer.zero_grad();
+        var input = randn(6, 4);
+        var output = number % 2 == 0 ? network.forward(input) : network.call(input);
+        if (output.requires_grad) output.square().mean().backward();
+        optimizer.step();
+    }
+
+    private static optim.Optimizer Optimizer(nn.Module network, int kind)
+    {
+        var parameters = network.parameters().ToList();
+        return kind switch
+        {
+            0 => optim.SGD(parameters, 0.05, momentum: 0.9, weight_decay: 0.1),
+            1 => optim.AdamW(parameters, 0.05),
+            _ => optim.Adam(parameters, 0.05, weight_decay: 0.1),
+        };
+    }
+
+    private static List<(string Name, bool Training)> Modes(nn.Module network) => [.. network.named_modules().Select(pair => (pair.name, pair.module.training))];
+
+    /// <summary>Layers one after the other, half of them inside a Sequential.</summary>
+    private sealed class Stack : nn.Module<Tensor, Tensor>
+    {
+        private readonly List<nn.Module<Tensor, Tensor>> _order = [];
+
+        internal Stack(int[] layers)
+            : base(nameof(Stack))
+        {
+            var inner = new List<(string, nn.Module<Tensor, Tensor>)>();
+            for (var i = 0; i < layers.Length; i++)
+            {
+                var layer = Make(layers[i]);
+                if (i % 2 == 1)
+                {
+                    inner.Add(($"l{i}", layer));
+                    Names.Add($"inner.l{i}");
+                    continue;
+                }
+
+                register_module($"l{i}", layer);
+                Names.Add($"l{i}");
+                _order.Add(layer);
+            }
+
+            var last = nn.Linear(4, 4);
+            register_module("last", last);
+            Names.Add("last");
+            var sequential = nn.Sequential(inner.ToArray());
+            register_module("inner", sequential);
+            _order.Add(sequential);
+            _order.Add(last);
+        }
+
+        internal List<string> Names { get; } = [];
+
+        public override Tensor forward(Tensor input) => _order.Aggregate(input, (x, layer) => layer.forward(x));
+
+        private static nn.Module<Tensor, Tensor> Make(int kind) => kind switch
+        {
+            0 => nn.Linear(4, 4),
+            1 => nn.BatchNorm1d(4),
+            2 => nn.BatchNorm1d(4, affine: false),
+            3 => nn.Dropout(0.3),
+            4 => nn.LayerNorm(4),
+            _ => nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.2)),
+        };
+    }
+}
