@@ -10,9 +10,15 @@ internal static class DataRegistration
     public static void Register(Registry registry)
     {
         registry.Datasets.Register<ImageFolderOptions>("image-folder", "images in one folder a class", ImageFolder.Open);
-        registry.Datasets.Register<ImageListOptions>("image-list", "images and labels that a CSV or JSON-lines file lists", ImageList.Open);
+        registry.Datasets.Register<ImageListOptions>(
+            "image-list",
+            "images and labels that a CSV or JSON-lines file lists",
+            ImageList.Open);
         registry.Datasets.Register<Cifar10Options>("cifar10-binary", "CIFAR-10's binary files", Cifar10.Open);
-        registry.Datasets.Register<IdxOptions>("idx", "grey images in IDX files, as MNIST and Fashion-MNIST, gzipped or not", Idx.Open);
+        registry.Datasets.Register<IdxOptions>(
+            "idx",
+            "grey images in IDX files, as MNIST and Fashion-MNIST, gzipped or not",
+            Idx.Open);
 
         var transforms = registry.Transforms;
         Add<Resize>(transforms, "resize", "resamples to a short side or an exact size");

@@ -1,9 +1,9 @@
 namespace Frostline.Training.Data;
 
 /// <summary>
-/// Reads a data set in batches, ahead of the consumer. Worker threads read, decode and transform; they touch managed memory
-/// only. Batches arrive in one order, whatever the number of workers: the order is a function of (seed, epoch), and what
-/// random transforms draw is a function of (seed, epoch, index), so an epoch that is started in its middle continues exactly.
+/// Reads a data set in batches, ahead of the consumer. Worker threads read, decode and transform; they touch managed memory only.
+/// Batches arrive in one order, whatever the number of workers: the order is a function of (seed, epoch), and what random
+/// transforms draw is a function of (seed, epoch, index), so an epoch that is started in its middle continues exactly.
 /// </summary>
 /// <remarks>
 /// A sample that balanced sampling visits again in an epoch draws anew: its generator's name then also holds how often it
@@ -39,7 +39,8 @@ public sealed class BatchLoader : IDisposable
         {
             throw new FrostlineException(dataset.Count == 0
                 ? "the data set has no samples"
-                : $"the data set has {dataset.Count} samples, not one full batch of {options.BatchSize}; lower the batch size or keep the last batch");
+                : $"the data set has {dataset.Count} samples, not one full batch of {options.BatchSize}; "
+                  + "lower the batch size or keep the last batch");
         }
 
         _reserve = new ArrayReserve((options.BatchesAhead + 2) * FieldsInReserve);
@@ -51,7 +52,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>How it is read.</summary>
     public BatchLoaderOptions Options { get; }
 
-    /// <summary>The number of batches in an epoch, at least one. Fewer are delivered where whole batches are unreadable and skipped.</summary>
+    /// <summary>
+    /// The number of batches in an epoch, at least one. Fewer are delivered where whole batches are unreadable and skipped.
+    /// </summary>
     public int BatchesPerEpoch { get; }
 
     /// <summary>Samples skipped so far in what was delivered, each once, in the order in which they were met.</summary>
@@ -64,9 +67,15 @@ public sealed class BatchLoader : IDisposable
     /// <see cref="BatchesPerEpoch"/> there is none left.
     /// </param>
     /// <param name="cancellation">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is negative, or the first batch lies behind the epoch's end.</exception>
-    /// <exception cref="UnreadableSampleException">While enumerating: a sample cannot be read and the policy is to fail.</exception>
-    /// <exception cref="FrostlineException">While enumerating: samples of a batch differ in shape, or no sample of the epoch can be read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A number is negative, or the first batch lies behind the epoch's end.
+    /// </exception>
+    /// <exception cref="UnreadableSampleException">
+    /// While enumerating: a sample cannot be read and the policy is to fail.
+    /// </exception>
+    /// <exception cref="FrostlineException">
+    /// While enumerating: samples of a batch differ in shape, or no sample of the epoch can be read.
+    /// </exception>
     public IEnumerable<HostBatch> Epoch(int epoch, int firstBatch = 0, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);

@@ -44,7 +44,9 @@ public sealed record BatchLoaderOptions
     /// <summary>Threads that read, decode and transform; default 2. What is delivered does not depend on it.</summary>
     public int Workers { get; init; } = 2;
 
-    /// <summary>How many batches may be in work or wait, beside the one that the consumer holds; default 2. Bounds the memory.</summary>
+    /// <summary>
+    /// How many batches may be in work or wait, beside the one that the consumer holds; default 2. Bounds the memory.
+    /// </summary>
     public int BatchesAhead { get; init; } = 2;
 
     /// <summary>What happens to samples that cannot be read; default <see cref="UnreadablePolicy.Fail"/>.</summary>

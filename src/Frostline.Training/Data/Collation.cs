@@ -20,9 +20,12 @@ internal static class Collation
             var length = LengthOf(first, name, model);
             foreach (var sample in samples) Check(first, sample, f);
             if (length * samples.Count > Array.MaxLength)
-                throw new FrostlineException($"a batch of {samples.Count} samples with {length} values in field \"{name}\" is too large for one array; lower the batch size");
+                throw new FrostlineException(
+                    $"a batch of {samples.Count} samples with {length} values in field \"{name}\" is too large for one array; "
+                    + "lower the batch size");
             var values = reserve.Take(model.Type, (int)(length * samples.Count));
-            for (var i = 0; i < samples.Count; i++) Array.Copy(samples[i].Fields[f].Value.Values, 0, values, (int)length * i, (int)length);
+            for (var i = 0; i < samples.Count; i++)
+                Array.Copy(samples[i].Fields[f].Value.Values, 0, values, (int)length * i, (int)length);
             batch.Add(name, new SampleTensor(model.Type, [samples.Count, .. model.Shape], values));
         }
 
@@ -35,7 +38,8 @@ internal static class Collation
         if (sample.Fields.Count != first.Fields.Count || sample.Fields[field].Key != name)
         {
             throw new FrostlineException(
-                $"{first.Source} and {sample.Source} cannot form a batch: one has the fields {Names(first)}, the other {Names(sample)}");
+                $"{first.Source} and {sample.Source} cannot form a batch: one has the fields {Names(first)}, the other "
+                + $"{Names(sample)}");
         }
 
         var tensor = sample.Fields[field].Value;
@@ -45,19 +49,24 @@ internal static class Collation
             return;
         }
 
-        var advice = tensor.Shape.Count > 1 ? "; let the transforms end in one size, for example with resize and center-crop" : "";
+        var advice = tensor.Shape.Count > 1
+            ? "; let the transforms end in one size, for example with resize and center-crop"
+            : "";
         throw new FrostlineException(
-            $"{first.Source} and {sample.Source} cannot form a batch: field \"{name}\" is {Describe(model)} in one and {Describe(tensor)} in the other{advice}");
+            $"{first.Source} and {sample.Source} cannot form a batch: field \"{name}\" is {Describe(model)} in one and "
+            + $"{Describe(tensor)} in the other{advice}");
     }
 
     private static long LengthOf(DecodedSample sample, string name, SampleTensor tensor)
     {
         var length = tensor.Shape.Aggregate(1L, (product, size) => product * size);
-        var fits = (tensor.Type, tensor.Values) is (TensorType.Float32, float[]) or (TensorType.Int64, long[]) or (TensorType.UInt8, byte[]);
+        var fits = (tensor.Type, tensor.Values) is (TensorType.Float32, float[]) or (TensorType.Int64, long[])
+            or (TensorType.UInt8, byte[]);
         if (!fits || tensor.Values.Length != length)
         {
             throw new FrostlineException(
-                $"{sample.Source}: field \"{name}\" claims {Describe(tensor)} but holds {tensor.Values.Length} values of {tensor.Values.GetType().GetElementType()?.Name}");
+                $"{sample.Source}: field \"{name}\" claims {Describe(tensor)} but holds {tensor.Values.Length} values of "
+                + $"{tensor.Values.GetType().GetElementType()?.Name}");
         }
 
         return length;
@@ -69,8 +78,8 @@ internal static class Collation
 }
 
 /// <summary>
-/// Arrays that batches gave back. Batches are large and alike, so fresh arrays would cost page faults and full collections;
-/// a pool that rounds lengths up would break the promise that an array is exactly as long as its shape says.
+/// Arrays that batches gave back. Batches are large and alike, so fresh arrays would cost page faults and full collections; a
+/// pool that rounds lengths up would break the promise that an array is exactly as long as its shape says.
 /// </summary>
 internal sealed class ArrayReserve(int most)
 {

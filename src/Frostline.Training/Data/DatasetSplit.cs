@@ -5,9 +5,9 @@ public static class DatasetSplit
 {
     /// <summary>
     /// Splits a data set in two so that every class is shared in the wanted proportion. With one label a sample, each class's
-    /// share differs from the wanted one by less than a sample, and the whole by at most half a sample (largest remainders).
-    /// With several, by iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label
-    /// Data", ECML PKDD 2011): the samples of the rarest class first, each to the part that lacks most of that class.
+    /// share differs from the wanted one by less than a sample, and the whole by at most half a sample (largest remainders). With
+    /// several, by iterative stratification (Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data", ECML
+    /// PKDD 2011): the samples of the rarest class first, each to the part that lacks most of that class.
     /// </summary>
     /// <param name="dataset">The data set; one without classes is split at random.</param>
     /// <param name="fraction">The validation part's share of the samples, in (0, 1).</param>
@@ -17,20 +17,26 @@ public static class DatasetSplit
     public static (SubsetDataset Train, SubsetDataset Validation) Stratified(IDataset dataset, double fraction, long seed)
     {
         ArgumentNullException.ThrowIfNull(dataset);
-        if (!(fraction > 0 && fraction < 1)) throw new FrostlineException(FormattableString.Invariant($"a split of {fraction} is not possible; give a share between 0 and 1, for example 0.2"));
+        if (!(fraction > 0 && fraction < 1))
+            throw new FrostlineException(
+                FormattableString.Invariant($"a split of {fraction} is not possible; give a share between 0 and 1, such as 0.2"));
         if (dataset.Count < 2) throw new FrostlineException($"a data set of {dataset.Count} samples cannot be split");
         var single = Enumerable.Range(0, dataset.Count).All(i => dataset.LabelsOf(i).Count <= 1);
         var validates = single ? ByQuota(dataset, fraction, seed) : new Stratification(dataset, fraction, seed).Run();
         List<int> train = [], validation = [];
         for (var i = 0; i < dataset.Count; i++) (validates[i] ? validation : train).Add(i);
         if (train.Count == 0 || validation.Count == 0)
-            throw new FrostlineException(FormattableString.Invariant($"a split of {fraction} leaves one part of {dataset.Count} samples empty; give another share or more data"));
+            throw new FrostlineException(
+                FormattableString.Invariant($"a split of {fraction} leaves one part of {dataset.Count} samples empty")
+                + "; give another share or more data");
         return (new SubsetDataset(dataset, train), new SubsetDataset(dataset, validation));
     }
 
     /// <summary>At most a number of samples of each class, drawn from (seed, class); the order of the data set is kept.</summary>
     /// <param name="dataset">The data set, with classes.</param>
-    /// <param name="perClass">The most samples of a class. A sample with several labels is kept if any of its classes drew it.</param>
+    /// <param name="perClass">
+    /// The most samples of a class. A sample with several labels is kept if any of its classes drew it.
+    /// </param>
     /// <param name="seed">The seed of the choice.</param>
     /// <exception cref="FrostlineException">The number is not positive, or the set has no classes.</exception>
     public static SubsetDataset PerClass(IDataset dataset, int perClass, long seed)
@@ -65,7 +71,9 @@ public static class DatasetSplit
         var total = Math.Clamp((int)Math.Round(dataset.Count * fraction, MidpointRounding.AwayFromZero), 1, dataset.Count - 1);
         var byRemainder = Enumerable.Range(0, groups.Length).ToArray();
         random.Shuffle<int>(byRemainder);
-        foreach (var g in byRemainder.OrderByDescending(g => (groups[g].Length * fraction) - quotas[g]).Take(total - quotas.Sum()).ToList()) quotas[g]++;
+        var missing = total - quotas.Sum();
+        foreach (var g in byRemainder.OrderByDescending(g => (groups[g].Length * fraction) - quotas[g]).Take(missing).ToList())
+            quotas[g]++;
         var validates = new bool[dataset.Count];
         for (var g = 0; g < groups.Length; g++)
             foreach (var sample in groups[g].Take(quotas[g])) validates[sample] = true;
@@ -87,7 +95,8 @@ public static class DatasetSplit
         public Stratification(IDataset dataset, double fraction, long seed)
         {
             _random = new CounterRandom(seed, "split");
-            _labels = [.. Enumerable.Range(0, dataset.Count).Select(i => (IReadOnlyList<int>)[.. dataset.LabelsOf(i).Distinct()])];
+            _labels =
+                [.. Enumerable.Range(0, dataset.Count).Select(i => (IReadOnlyList<int>)[.. dataset.LabelsOf(i).Distinct()])];
             _visits = [.. Enumerable.Range(0, dataset.Count)];
             _random.Shuffle<int>(_visits);
             _inPart = new bool?[dataset.Count];

@@ -11,8 +11,8 @@ internal sealed record ReadBatch(
 
 /// <summary>
 /// The worker threads of one epoch. They take single samples, in order, so that all of them work on the batch that is needed
-/// next; whoever finishes a batch's last sample collates it. A worker waits while the sample that is next belongs to a batch
-/// too far ahead.
+/// next; whoever finishes a batch's last sample collates it. A worker waits while the sample that is next belongs to a batch too
+/// far ahead.
 /// </summary>
 internal sealed class EpochReader : IDisposable
 {
@@ -33,7 +33,14 @@ internal sealed class EpochReader : IDisposable
     private bool _stopped;
 
     public EpochReader(
-        IDataset dataset, BatchLoaderOptions options, int[] order, int epoch, int firstBatch, int batches, ArrayReserve reserve, CancellationToken cancellation)
+        IDataset dataset,
+        BatchLoaderOptions options,
+        int[] order,
+        int epoch,
+        int firstBatch,
+        int batches,
+        ArrayReserve reserve,
+        CancellationToken cancellation)
     {
         (_dataset, _options, _order, _epoch, _reserve, _cancellation) = (dataset, options, order, epoch, reserve, cancellation);
         _repeats = SampleOrder.Repeats(order);
@@ -150,7 +157,8 @@ internal sealed class EpochReader : IDisposable
         return new DecodedSample(
             index,
             sample.Source,
-            [.. sample.Fields.OrderBy(f => f.Key, StringComparer.Ordinal).Select(f => KeyValuePair.Create(f.Key, f.Value.ToTensor()))]);
+            [.. sample.Fields.OrderBy(f => f.Key, StringComparer.Ordinal)
+                .Select(f => KeyValuePair.Create(f.Key, f.Value.ToTensor()))]);
     }
 
     /// <summary>The slots of a batch; each is written by one worker, the whole is read by the one that completes it.</summary>
@@ -181,7 +189,11 @@ internal sealed class EpochReader : IDisposable
             try
             {
                 var fields = samples.Length == 0 ? null : Collation.Collate(samples, reserve);
-                _result = new ReadBatch(fields, [.. samples.Select(s => s.Index)], [.. samples.Select(s => s.Source)], [.. _slots.OfType<SkippedSample>()]);
+                _result = new ReadBatch(
+                    fields,
+                    [.. samples.Select(s => s.Index)],
+                    [.. samples.Select(s => s.Source)],
+                    [.. _slots.OfType<SkippedSample>()]);
             }
 #pragma warning disable CA1031 // Thrown again, as it is, on the consumer's thread.
             catch (Exception error)

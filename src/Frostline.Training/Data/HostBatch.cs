@@ -7,8 +7,8 @@ namespace Frostline.Training.Data;
 public sealed record SkippedSample(int Index, string Source, string Reason);
 
 /// <summary>
-/// A batch in managed memory. Disposing it gives its arrays back to the loader, which fills them anew: make tensors (copies)
-/// of them before. A batch that is not disposed is merely collected.
+/// A batch in managed memory. Disposing it gives its arrays back to the loader, which fills them anew: make tensors (copies) of
+/// them before. A batch that is not disposed is merely collected.
 /// </summary>
 public sealed class HostBatch : IDisposable
 {

@@ -10,8 +10,8 @@ public interface IDataset
     ClassMap? Classes { get; }
 
     /// <summary>
-    /// The class indices of a sample without decoding it: one for single-label sets, any number for multi-label sets. Splits
-    /// and balanced sampling need them.
+    /// The class indices of a sample without decoding it: one for single-label sets, any number for multi-label sets. Splits and
+    /// balanced sampling need them.
     /// </summary>
     IReadOnlyList<int> LabelsOf(int index);
 
@@ -25,7 +25,9 @@ public interface IDataset
 
 /// <summary>The classes of a data set, in the order of the network's outputs.</summary>
 /// <param name="Names">The names by class index.</param>
-/// <param name="MultiLabel">Whether a sample may have any number of classes, so that the label is a float32 vector [K] of 0 and 1.</param>
+/// <param name="MultiLabel">
+/// Whether a sample may have any number of classes, so that the label is a float32 vector [K] of 0 and 1.
+/// </param>
 public sealed record ClassMap(IReadOnlyList<string> Names, bool MultiLabel = false);
 
 /// <summary>A sample that cannot be read. A recipe decides whether it ends the run or is skipped and reported.</summary>

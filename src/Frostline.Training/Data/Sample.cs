@@ -3,7 +3,9 @@ using Frostline.Checkpoints;
 namespace Frostline.Training.Data;
 
 /// <summary>Values of one tensor in managed memory, as worker threads hand them over.</summary>
-/// <param name="Type">The type of the elements: <see cref="TensorType.Float32"/>, <see cref="TensorType.Int64"/> or <see cref="TensorType.UInt8"/>.</param>
+/// <param name="Type">
+/// The type of the elements: <see cref="TensorType.Float32"/>, <see cref="TensorType.Int64"/> or <see cref="TensorType.UInt8"/>.
+/// </param>
 /// <param name="Shape">The shape of one sample, without a batch dimension; empty for a scalar.</param>
 /// <param name="Values">A <c>float[]</c>, <c>long[]</c> or <c>byte[]</c>, row-major.</param>
 public sealed record SampleTensor(TensorType Type, IReadOnlyList<long> Shape, Array Values)
@@ -25,7 +27,9 @@ public interface ISampleField
     SampleTensor ToTensor();
 }
 
-/// <summary>One sample: named fields. By convention <c>image</c> is what a network of images reads, <c>label</c> its target.</summary>
+/// <summary>
+/// One sample: named fields. By convention <c>image</c> is what a network of images reads, <c>label</c> its target.
+/// </summary>
 public sealed class Sample
 {
     private readonly Dictionary<string, ISampleField> _fields = new(StringComparer.Ordinal);

@@ -1,6 +1,8 @@
 namespace Frostline.Training.Data;
 
-/// <summary>The samples that an epoch visits: a function of the data set's labels, the seed and the epoch, and of nothing else.</summary>
+/// <summary>
+/// The samples that an epoch visits: a function of the data set's labels, the seed and the epoch, and of nothing else.
+/// </summary>
 public static class SampleOrder
 {
     /// <summary>The indices in the order of an epoch; as many as the data set has samples.</summary>
@@ -36,7 +38,8 @@ public static class SampleOrder
 
     private static int[] Balanced(IDataset dataset, CounterRandom random)
     {
-        if (dataset.Classes is not { } classes) throw new FrostlineException("balanced sampling needs a data set with classes; use sampling: shuffled");
+        if (dataset.Classes is not { } classes)
+            throw new FrostlineException("balanced sampling needs a data set with classes; use sampling: shuffled");
         var members = new List<int>[classes.Names.Count + 1];
         for (var k = 0; k < members.Length; k++) members[k] = [];
         for (var i = 0; i < dataset.Count; i++)

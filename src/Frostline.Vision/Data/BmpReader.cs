@@ -11,19 +11,24 @@ internal static class BmpReader
     private const int FileHeader = 14, InfoHeader = 40;
 
     /// <summary>Decodes a file to bytes [H, W, 3], RGB.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged or of a kind that is not read; the message says why.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged or of a kind that is not read; the message says why.
+    /// </exception>
     public static ImageField Decode(ReadOnlySpan<byte> file, long mostPixels)
     {
         if (file.Length < FileHeader + InfoHeader) throw new InvalidDataException("the bitmap is cut short");
         var pixelOffset = BinaryPrimitives.ReadUInt32LittleEndian(file[10..]);
         var header = BinaryPrimitives.ReadUInt32LittleEndian(file[14..]);
-        int width = BinaryPrimitives.ReadInt32LittleEndian(file[18..]), signedHeight = BinaryPrimitives.ReadInt32LittleEndian(file[22..]);
+        var width = BinaryPrimitives.ReadInt32LittleEndian(file[18..]);
+        var signedHeight = BinaryPrimitives.ReadInt32LittleEndian(file[22..]);
         var bits = BinaryPrimitives.ReadUInt16LittleEndian(file[28..]);
         var compression = BinaryPrimitives.ReadUInt32LittleEndian(file[30..]);
         var colours = BinaryPrimitives.ReadUInt32LittleEndian(file[46..]);
         var height = Math.Abs((long)signedHeight);
-        if (header < InfoHeader || header > file.Length - FileHeader) throw new InvalidDataException($"a bitmap with a header of {header} bytes is not supported");
-        if (width < 1 || height < 1 || width * height > mostPixels) throw new InvalidDataException($"the bitmap claims {width} x {height} pixels");
+        if (header < InfoHeader || header > file.Length - FileHeader)
+            throw new InvalidDataException($"a bitmap with a header of {header} bytes is not supported");
+        if (width < 1 || height < 1 || width * height > mostPixels)
+            throw new InvalidDataException($"the bitmap claims {width} x {height} pixels");
         RequireSupported(file, bits, compression, (int)header);
 
         var stride = ((((long)width * bits) + 31) / 32) * 4;
@@ -44,7 +49,8 @@ internal static class BmpReader
 
     private static void RequireSupported(ReadOnlySpan<byte> file, int bits, uint compression, int header)
     {
-        if (bits is not (1 or 4 or 8 or 24 or 32)) throw new InvalidDataException($"a bitmap of {bits} bits a pixel is not supported");
+        if (bits is not (1 or 4 or 8 or 24 or 32))
+            throw new InvalidDataException($"a bitmap of {bits} bits a pixel is not supported");
         if (compression == 0) return;
         var masks = file[(FileHeader + InfoHeader)..];
         // Masks follow the header of 40 bytes, or are the first fields of a longer one: the same place.
@@ -68,14 +74,21 @@ internal static class BmpReader
         {
             var bit = x * bits;
             var entry = (row[bit / 8] >> (8 - bits - (bit % 8))) & ((1 << bits) - 1);
-            if (entry * 4 >= palette.Length) throw new InvalidDataException($"the bitmap uses colour {entry}, which its palette lacks");
-            (output[3 * x], output[(3 * x) + 1], output[(3 * x) + 2]) = (palette[(4 * entry) + 2], palette[(4 * entry) + 1], palette[4 * entry]);
+            if (entry * 4 >= palette.Length)
+                throw new InvalidDataException($"the bitmap uses colour {entry}, which its palette lacks");
+            (output[3 * x], output[(3 * x) + 1], output[(3 * x) + 2]) = (
+                palette[(4 * entry) + 2],
+                palette[(4 * entry) + 1],
+                palette[4 * entry]);
         }
     }
 
     private static void FromColours(ReadOnlySpan<byte> row, Span<byte> output, int bytes)
     {
         for (var x = 0; x < output.Length / 3; x++)
-            (output[3 * x], output[(3 * x) + 1], output[(3 * x) + 2]) = (row[(bytes * x) + 2], row[(bytes * x) + 1], row[bytes * x]);
+            (output[3 * x], output[(3 * x) + 1], output[(3 * x) + 2]) = (
+                row[(bytes * x) + 2],
+                row[(bytes * x) + 1],
+                row[bytes * x]);
     }
 }

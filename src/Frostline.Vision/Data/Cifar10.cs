@@ -21,7 +21,9 @@ public sealed class Cifar10Options
     [Shorthand, RequiredKey]
     public string Path { get; set; } = "";
 
-    /// <summary>Which files of the folder: <c>train</c> is data_batch_*.bin, <c>test</c> is test_batch.bin. Default: train.</summary>
+    /// <summary>
+    /// Which files of the folder: <c>train</c> is data_batch_*.bin, <c>test</c> is test_batch.bin. Default: train.
+    /// </summary>
     public DatasetPart Part { get; set; } = DatasetPart.Train;
 
     /// <summary>At most that many images of each class, drawn by the seed. Default: all.</summary>
@@ -46,8 +48,12 @@ public static class Cifar10
 
     /// <summary>Reads the files.</summary>
     /// <param name="options">Which files, and what of them.</param>
-    /// <param name="context">From where relative paths count, the seed, and the classes of the training data where these are known.</param>
-    /// <exception cref="FrostlineException">A file is missing, is not a whole number of records, or has a label above 9.</exception>
+    /// <param name="context">
+    /// From where relative paths count, the seed, and the classes of the training data where these are known.
+    /// </param>
+    /// <exception cref="FrostlineException">
+    /// A file is missing, is not a whole number of records, or has a label above 9.
+    /// </exception>
     public static IDataset Open(Cifar10Options options, BuildContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -62,11 +68,15 @@ public static class Cifar10
             var content = PictureFiles.ReadAll(file);
             var name = System.IO.Path.GetFileName(file);
             if (content.Length == 0 || content.Length % Record != 0)
-                throw new FrostlineException($"{file}: {content.Length} bytes are not a whole number of CIFAR-10 records of {Record}; it is another format or cut short");
+                throw new FrostlineException(
+                    $"{file}: {content.Length} bytes are not a whole number of CIFAR-10 records of {Record}; it is another "
+                    + "format or cut short");
             for (var i = 0; i < content.Length / Record; i++)
             {
                 var label = content[i * Record];
-                if (label >= ClassNames.Count) throw new FrostlineException($"{file}: record {i} has the label {label}, CIFAR-10 has 0 to 9; it is another format or damaged");
+                if (label >= ClassNames.Count)
+                    throw new FrostlineException(
+                        $"{file}: record {i} has the label {label}, CIFAR-10 has 0 to 9; it is another format or damaged");
                 pictures.Add(new PictureInMemory(content, (i * Record) + 1, indexOf[ClassNames[label]], $"{name}#{i}"));
             }
         }
@@ -80,6 +90,8 @@ public static class Cifar10
         if (!Directory.Exists(folder)) throw new FrostlineException($"{options.Path} does not exist (looked for {folder})");
         var pattern = options.Part == DatasetPart.Train ? "data_batch_*.bin" : "test_batch.bin";
         string[] files = [.. Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)];
-        return files.Length > 0 ? files : throw new FrostlineException($"{options.Path} has no {pattern}; give the folder cifar-10-batches-bin");
+        return files.Length > 0
+            ? files
+            : throw new FrostlineException($"{options.Path} has no {pattern}; give the folder cifar-10-batches-bin");
     }
 }

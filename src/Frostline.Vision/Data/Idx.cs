@@ -16,7 +16,10 @@ public sealed class IdxOptions
     [RequiredKey]
     public string Labels { get; set; } = "";
 
-    /// <summary>The labels that count, in the order of the network's outputs: the first becomes class 0. Default: all that occur, ascending.</summary>
+    /// <summary>
+    /// The labels that count, in the order of the network's outputs: the first becomes class 0. Default: all that occur,
+    /// ascending.
+    /// </summary>
     public IReadOnlyList<int>? Classes { get; set; }
 
     /// <summary>What the labels 0, 1, 2 … of the file are called. Default: the numbers.</summary>
@@ -31,15 +34,19 @@ public sealed class IdxOptions
 }
 
 /// <summary>
-/// Grey images and labels in the IDX format (LeCun and Cortes), as MNIST and Fashion-MNIST come. Images have one channel, see
-/// the transform <c>channels</c>. The images are held in memory.
+/// Grey images and labels in the IDX format (LeCun and Cortes), as MNIST and Fashion-MNIST come. Images have one channel, see the
+/// transform <c>channels</c>. The images are held in memory.
 /// </summary>
 public static class Idx
 {
     /// <summary>Reads the files.</summary>
     /// <param name="options">Which files, and what of them.</param>
-    /// <param name="context">From where relative paths count, the seed, and the classes of the training data where these are known.</param>
-    /// <exception cref="FrostlineException">A file is missing or damaged, the two do not belong together, or a class does not occur.</exception>
+    /// <param name="context">
+    /// From where relative paths count, the seed, and the classes of the training data where these are known.
+    /// </param>
+    /// <exception cref="FrostlineException">
+    /// A file is missing or damaged, the two do not belong together, or a class does not occur.
+    /// </exception>
     public static IDataset Open(IdxOptions options, BuildContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -47,14 +54,18 @@ public static class Idx
         var images = IdxReader.Read(context.PathOf(options.Images), dimensions: 3);
         var labels = IdxReader.Read(context.PathOf(options.Labels), dimensions: 1);
         if (images.Shape[0] != labels.Shape[0])
-            throw new FrostlineException($"{options.Images} has {images.Shape[0]} images, but {options.Labels} has {labels.Shape[0]} labels; they do not belong together");
+            throw new FrostlineException(
+                $"{options.Images} has {images.Shape[0]} images, but {options.Labels} has {labels.Shape[0]} labels; they do "
+                + "not belong together");
         int height = images.Shape[1], width = images.Shape[2];
         if (height == 0 || width == 0) throw new FrostlineException($"{options.Images}: images of {height} x {width} pixels");
 
         var kept = options.Classes ?? [.. labels.Values.Distinct().Order().Select(label => (int)label)];
         var occurring = labels.Values.Distinct().ToHashSet();
         foreach (var label in kept)
-            if (label is < 0 or > 255 || !occurring.Contains((byte)label)) throw new FrostlineException($"{options.Labels} has no label {label}; it has {string.Join(", ", occurring.Order())}");
+            if (label is < 0 or > 255 || !occurring.Contains((byte)label))
+                throw new FrostlineException(
+                    $"{options.Labels} has no label {label}; it has {string.Join(", ", occurring.Order())}");
         string[] names = [.. kept.Select(label => NameOf(label, options))];
         Labelling.RequireDistinct(names);
         var classes = Labelling.Agree(names, multiLabel: false, context.Classes, options.Labels);

@@ -40,10 +40,15 @@ internal static class IdxReader
     {
         Span<byte> word = stackalloc byte[4];
         stream.ReadExactly(word);
-        if (word[0] != 0 || word[1] != 0) throw new FrostlineException($"{path}: not an IDX file (it starts with {Convert.ToHexString(word)})");
-        if (word[2] != 0x08) throw new FrostlineException($"{path}: IDX elements of type 0x{word[2]:X2} are not supported, only unsigned bytes (0x08)");
+        if (word[0] != 0 || word[1] != 0)
+            throw new FrostlineException($"{path}: not an IDX file (it starts with {Convert.ToHexString(word)})");
+        if (word[2] != 0x08)
+            throw new FrostlineException(
+                $"{path}: IDX elements of type 0x{word[2]:X2} are not supported, only unsigned bytes (0x08)");
         if (word[3] != dimensions)
-            throw new FrostlineException($"{path}: {word[3]} dimensions instead of {dimensions}; {(dimensions == 1 ? "this should be the labels" : "this should be the images")}");
+            throw new FrostlineException(
+                $"{path}: {word[3]} dimensions instead of {dimensions}; "
+                + $"{(dimensions == 1 ? "this should be the labels" : "this should be the images")}");
         var shape = new int[dimensions];
         long length = 1;
         for (var i = 0; i < dimensions; i++)
@@ -51,14 +56,16 @@ internal static class IdxReader
             stream.ReadExactly(word);
             var size = BinaryPrimitives.ReadUInt32BigEndian(word);
             length *= size;
-            if (size > int.MaxValue || length > Math.Min(most, Array.MaxLength)) throw new FrostlineException($"{path}: the header claims more values than the file can hold");
+            if (size > int.MaxValue || length > Math.Min(most, Array.MaxLength))
+                throw new FrostlineException($"{path}: the header claims more values than the file can hold");
             shape[i] = (int)size;
         }
 
         if (shape[0] == 0) throw new FrostlineException($"{path}: the file has no values");
         var values = GC.AllocateUninitializedArray<byte>((int)length);
         stream.ReadExactly(values);
-        if (stream.ReadByte() >= 0) throw new FrostlineException($"{path}: there are values behind the last one that the header claims");
+        if (stream.ReadByte() >= 0)
+            throw new FrostlineException($"{path}: there are values behind the last one that the header claims");
         return new IdxArray(shape, values);
     }
 }

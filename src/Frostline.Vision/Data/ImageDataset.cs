@@ -24,7 +24,9 @@ public sealed class ImageDataset : IDataset
         ArgumentNullException.ThrowIfNull(entries);
         foreach (var entry in entries)
         {
-            var fits = classes is null ? entry.Labels.Count == 0 : entry.Labels.All(l => l >= 0 && l < classes.Names.Count) && (classes.MultiLabel || entry.Labels.Count == 1);
+            var fits = classes is null
+                ? entry.Labels.Count == 0
+                : entry.Labels.All(l => l >= 0 && l < classes.Names.Count) && (classes.MultiLabel || entry.Labels.Count == 1);
             if (!fits) throw new ArgumentException($"the labels of {entry.Path} do not fit the classes", nameof(entries));
         }
 
@@ -33,7 +35,8 @@ public sealed class ImageDataset : IDataset
 
     /// <summary>A data set of files without labels, for prediction.</summary>
     /// <param name="paths">The files.</param>
-    public static ImageDataset Unlabelled(IEnumerable<string> paths) => new([.. paths.Select(path => new ImageEntry(path, []))], null);
+    public static ImageDataset Unlabelled(IEnumerable<string> paths) =>
+        new([.. paths.Select(path => new ImageEntry(path, []))], null);
 
     /// <inheritdoc/>
     public int Count => _entries.Count;
@@ -87,10 +90,14 @@ internal static class Labelling
     {
         if (training is null) return new ClassMap(own, multiLabel);
         if (training.MultiLabel != multiLabel)
-            throw new FrostlineException($"{where}: a sample has {(multiLabel ? "any number of labels" : "one label")}, in the training data it is otherwise");
+            throw new FrostlineException(
+                $"{where}: a sample has {(multiLabel ? "any number of labels" : "one label")}, in the training data it is "
+                + "otherwise");
         foreach (var name in own)
             if (!training.Names.Contains(name, StringComparer.Ordinal))
-                throw new FrostlineException($"{where}: the class \"{name}\" does not exist in the training data{NearestNames.Hint(name, training.Names)}");
+                throw new FrostlineException(
+                    $"{where}: the class \"{name}\" does not exist in the training "
+                    + $"data{NearestNames.Hint(name, training.Names)}");
         return training;
     }
 

@@ -3,17 +3,19 @@ using Frostline.Training.Data;
 namespace Frostline.Vision.Data;
 
 /// <summary>
-/// A picture and what its grey levels mean. The picture is bytes [H, W, C], RGB or grey; geometry and colour work on it, as
-/// they do on an 8-bit image in torchvision. Each output channel says which channel of the picture it shows and, as a table,
-/// which float32 value each of the 256 grey levels becomes; scaling, normalising and channel order change only that. So value
-/// steps commute with geometry, and cost 256 operations a channel. Immutable: transforms make new fields.
+/// A picture and what its grey levels mean. The picture is bytes [H, W, C], RGB or grey; geometry and colour work on it, as they
+/// do on an 8-bit image in torchvision. Each output channel says which channel of the picture it shows and, as a table, which
+/// float32 value each of the 256 grey levels becomes; scaling, normalising and channel order change only that. So value steps
+/// commute with geometry, and cost 256 operations a channel. Immutable: transforms make new fields.
 /// </summary>
 public sealed class ImageField : ISampleField
 {
     private readonly OutputChannel[] _outputs;
 
     /// <summary>Creates a field whose values are the grey levels, 0 to 255, in the picture's channel order.</summary>
-    /// <param name="pixels">The picture, row-major [height, width, channels]; kept, not copied, and not to be changed afterwards.</param>
+    /// <param name="pixels">
+    /// The picture, row-major [height, width, channels]; kept, not copied, and not to be changed afterwards.
+    /// </param>
     /// <param name="height">The height in pixels, at least 1.</param>
     /// <param name="width">The width in pixels, at least 1.</param>
     /// <param name="channels">1 (grey) or 3 (RGB).</param>
@@ -28,9 +30,11 @@ public sealed class ImageField : ISampleField
         ArgumentNullException.ThrowIfNull(pixels);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        if (channels is not (1 or 3)) throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture has 1 or 3 channels");
+        if (channels is not (1 or 3))
+            throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture has 1 or 3 channels");
         if (pixels.Length != (long)height * width * channels)
-            throw new ArgumentException($"{pixels.Length} bytes are no picture of {height} x {width} x {channels}", nameof(pixels));
+            throw new ArgumentException(
+                $"{pixels.Length} bytes are no picture of {height} x {width} x {channels}", nameof(pixels));
         (Pixels, Height, Width, Channels) = (pixels, height, width, channels);
         if (outputs is null)
         {
@@ -43,7 +47,9 @@ public sealed class ImageField : ISampleField
         _outputs = outputs;
     }
 
-    /// <summary>The picture, row-major [height, width, channels], RGB or grey whatever the output order; not to be changed.</summary>
+    /// <summary>
+    /// The picture, row-major [height, width, channels], RGB or grey whatever the output order; not to be changed.
+    /// </summary>
     public byte[] Pixels { get; }
 
     /// <summary>The height in pixels.</summary>
@@ -85,7 +91,12 @@ public sealed class ImageField : ISampleField
     public ImageField MapValues(Func<int, float, float> map)
     {
         ArgumentNullException.ThrowIfNull(map);
-        return new(Pixels, Height, Width, Channels, [.. _outputs.Select((output, c) => new OutputChannel(output.Source, [.. output.Values.Select(v => map(c, v))]))]);
+        return new(
+            Pixels,
+            Height,
+            Width,
+            Channels,
+            [.. _outputs.Select((output, c) => new OutputChannel(output.Source, [.. output.Values.Select(v => map(c, v))]))]);
     }
 
     /// <summary>The same picture with its output channels in another order.</summary>

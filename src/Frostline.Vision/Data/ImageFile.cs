@@ -6,8 +6,8 @@ namespace Frostline.Vision.Data;
 
 /// <summary>
 /// Decodes image files to 8-bit RGB: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF (its first page), recognised by
-/// content. The EXIF orientation is applied; grey, palette, CMYK and 16-bit pictures are converted; alpha and colour profiles
-/// are ignored, as Pillow's <c>convert("RGB")</c> ignores them. Decoding is libvips', one thread a call, nothing cached.
+/// content. The EXIF orientation is applied; grey, palette, CMYK and 16-bit pictures are converted; alpha and colour profiles are
+/// ignored, as Pillow's <c>convert("RGB")</c> ignores them. Decoding is libvips', one thread a call, nothing cached.
 /// </summary>
 public static class ImageFile
 {
@@ -34,12 +34,18 @@ public static class ImageFile
     public static IReadOnlySet<string> Extensions => ExtensionSet;
 
     /// <summary>
-    /// The image files of a folder and of those below it, by extension, ordered by relative path (ordinal); hidden ones are left out.
+    /// The image files of a folder and of those below it, by extension, ordered by relative path (ordinal); hidden ones are left
+    /// out.
     /// </summary>
     /// <param name="folder">The folder, which has to exist.</param>
     public static IReadOnlyList<string> In(string folder)
     {
-        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 32, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            MaxRecursionDepth = 32,
+            AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+        };
         return [.. Directory.EnumerateFiles(folder, "*", options)
             .Where(path => ExtensionSet.Contains(Path.GetExtension(path)))
             .OrderBy(path => Path.GetRelativePath(folder, path).Replace('\\', '/'), StringComparer.Ordinal)];
@@ -47,7 +53,9 @@ public static class ImageFile
 
     /// <summary>Decodes a file.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="UnreadableSampleException">The file is missing, damaged, cut short, too large or of an unknown format.</exception>
+    /// <exception cref="UnreadableSampleException">
+    /// The file is missing, damaged, cut short, too large or of an unknown format.
+    /// </exception>
     public static ImageField Decode(string path)
     {
         byte[] bytes;
@@ -70,7 +78,9 @@ public static class ImageFile
     /// <summary>Decodes a file's content.</summary>
     /// <param name="content">The bytes of the file.</param>
     /// <param name="source">What to call it in errors.</param>
-    /// <exception cref="UnreadableSampleException">The content is damaged, cut short, too large or of an unknown format.</exception>
+    /// <exception cref="UnreadableSampleException">
+    /// The content is damaged, cut short, too large or of an unknown format.
+    /// </exception>
     public static ImageField Decode(byte[] content, string source)
     {
         ArgumentNullException.ThrowIfNull(content);
@@ -78,7 +88,8 @@ public static class ImageFile
         try
         {
             if (content.AsSpan().StartsWith("BM"u8)) return BmpReader.Decode(content, MostPixels);
-            if (!IsKnown(content)) throw new InvalidDataException("not an image of a known format (PNG, JPEG, WebP, BMP, GIF, TIFF)");
+            if (!IsKnown(content))
+                throw new InvalidDataException("not an image of a known format (PNG, JPEG, WebP, BMP, GIF, TIFF)");
             return DecodeByVips(content);
         }
         catch (InvalidDataException error)
@@ -94,8 +105,11 @@ public static class ImageFile
     private static ImageField DecodeByVips(byte[] content)
     {
         using var opened = Image.NewFromBuffer(content, access: Enums.Access.Sequential, failOn: Enums.FailOn.Error);
-        if ((long)opened.Width * opened.Height > MostPixels) throw new InvalidDataException($"the image claims {opened.Width} x {opened.Height} pixels");
-        var orientation = opened.Contains("orientation") ? Convert.ToInt32(opened.Get("orientation"), System.Globalization.CultureInfo.InvariantCulture) : 1;
+        if ((long)opened.Width * opened.Height > MostPixels)
+            throw new InvalidDataException($"the image claims {opened.Width} x {opened.Height} pixels");
+        var orientation = opened.Contains("orientation")
+            ? Convert.ToInt32(opened.Get("orientation"), System.Globalization.CultureInfo.InvariantCulture)
+            : 1;
         // Turning needs the pixels in any order; the file gives them from top to bottom.
         using var inMemory = orientation > 1 ? opened.CopyMemory() : null;
         using var upright = inMemory?.Autorot();

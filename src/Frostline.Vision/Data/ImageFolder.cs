@@ -11,7 +11,9 @@ public sealed class ImageFolderOptions
     [Shorthand, RequiredKey]
     public string Path { get; set; } = "";
 
-    /// <summary>The class folders that count, in the order of the network's outputs. Default: all, ordered by name (ordinal).</summary>
+    /// <summary>
+    /// The class folders that count, in the order of the network's outputs. Default: all, ordered by name (ordinal).
+    /// </summary>
     public IReadOnlyList<string>? Classes { get; set; }
 
     /// <summary>At most that many images of each class, drawn by the seed. Default: all.</summary>
@@ -27,14 +29,17 @@ public static class ImageFolder
 {
     /// <summary>Lists the folder; nothing is decoded.</summary>
     /// <param name="options">Which folder, and what of it.</param>
-    /// <param name="context">From where relative paths count, the seed, and the classes of the training data where these are known.</param>
+    /// <param name="context">
+    /// From where relative paths count, the seed, and the classes of the training data where these are known.
+    /// </param>
     /// <exception cref="FrostlineException">The folder or a class is missing, or a class has no image.</exception>
     public static IDataset Open(ImageFolderOptions options, BuildContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(context);
         var root = context.PathOf(options.Path);
-        if (!Directory.Exists(root)) throw new FrostlineException($"the folder {options.Path} does not exist (looked for {root})");
+        if (!Directory.Exists(root))
+            throw new FrostlineException($"the folder {options.Path} does not exist (looked for {root})");
         var folders = Directory.EnumerateDirectories(root)
             .Select(System.IO.Path.GetFileName)
             .OfType<string>()
@@ -42,12 +47,16 @@ public static class ImageFolder
             .Order(StringComparer.Ordinal)
             .ToList();
         if (folders.Count == 0)
-            throw new FrostlineException($"{options.Path} has no folders; in image-folder each class is a folder of images, for other layouts use image-list");
+            throw new FrostlineException(
+                $"{options.Path} has no folders; in image-folder each class is a folder of images, for other layouts use "
+                + "image-list");
         if (options.Classes is { } wanted)
         {
             Labelling.RequireDistinct(wanted);
             foreach (var name in wanted)
-                if (!folders.Contains(name, StringComparer.Ordinal)) throw new FrostlineException($"{options.Path} has no folder for the class \"{name}\"{NearestNames.Hint(name, folders)}");
+                if (!folders.Contains(name, StringComparer.Ordinal))
+                    throw new FrostlineException(
+                        $"{options.Path} has no folder for the class \"{name}\"{NearestNames.Hint(name, folders)}");
             folders = [.. wanted];
         }
 
@@ -57,9 +66,13 @@ public static class ImageFolder
         foreach (var folder in folders)
         {
             var before = entries.Count;
-            entries.AddRange(ImageFile.In(System.IO.Path.Combine(root, folder)).Select(path => new ImageEntry(path, [indexOf[folder]])));
+            entries.AddRange(
+                ImageFile.In(System.IO.Path.Combine(root, folder)).Select(path => new ImageEntry(path, [indexOf[folder]])));
             if (entries.Count == before)
-                throw new FrostlineException($"the class folder {System.IO.Path.Combine(options.Path, folder)} has no images ({string.Join(' ', ImageFile.Extensions.Order(StringComparer.Ordinal))}); remove it, or list the classes that count under classes");
+                throw new FrostlineException(
+                    $"the class folder {System.IO.Path.Combine(options.Path, folder)} has no images "
+                    + $"({string.Join(' ', ImageFile.Extensions.Order(StringComparer.Ordinal))}); "
+                    + "remove it, or list the classes that count under classes");
         }
 
         var all = new ImageDataset(entries, classes);

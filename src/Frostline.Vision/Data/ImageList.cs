@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using Frostline.Training.Data;
 using Frostline.Training.Registration;
 
@@ -9,8 +10,8 @@ public sealed class ImageListOptions
 {
     /// <summary>
     /// The list, recognised by content: CSV with the header <c>path,label</c> (one class), <c>path,labels</c> (any number, see
-    /// <see cref="Separator"/>) or <c>path</c>; or JSON lines, <c>{"path": "a.jpg", "label": "cat"}</c> or <c>"labels": ["cat", "dog"]</c>.
-    /// Other columns and keys are left alone.
+    /// <see cref="Separator"/>) or <c>path</c>; or JSON lines, <c>{"path": "a.jpg", "label": "cat"}</c> or <c>"labels": ["cat",
+    /// "dog"]</c>. Other columns and keys are left alone.
     /// </summary>
     [Shorthand, RequiredKey]
     public string Path { get; set; } = "";
@@ -18,7 +19,10 @@ public sealed class ImageListOptions
     /// <summary>The folder that the list's relative paths count from. Default: the list's own.</summary>
     public string? Root { get; set; }
 
-    /// <summary>The classes, in the order of the network's outputs. Default: those that occur, ordered by name, or by value where all are integers.</summary>
+    /// <summary>
+    /// The classes, in the order of the network's outputs. Default: those that occur, ordered by name, or by value where all are
+    /// integers.
+    /// </summary>
     public IReadOnlyList<string>? Classes { get; set; }
 
     /// <summary>What separates the labels in a CSV's column <c>labels</c>. Default: <c>|</c>.</summary>
@@ -35,10 +39,16 @@ public sealed class ImageListOptions
 /// <summary>Images that a CSV or JSON-lines file lists, with one label, several or none.</summary>
 public static class ImageList
 {
-    /// <summary>Reads the list; nothing is decoded, and a file that does not exist counts as unreadable when it is read.</summary>
+    /// <summary>
+    /// Reads the list; nothing is decoded, and a file that does not exist counts as unreadable when it is read.
+    /// </summary>
     /// <param name="options">Which list, and what of it.</param>
-    /// <param name="context">From where relative paths count, the seed, and the classes of the training data where these are known.</param>
-    /// <exception cref="FrostlineException">The list is missing or malformed (with its line), or names a class that does not exist.</exception>
+    /// <param name="context">
+    /// From where relative paths count, the seed, and the classes of the training data where these are known.
+    /// </param>
+    /// <exception cref="FrostlineException">
+    /// The list is missing or malformed (with its line), or names a class that does not exist.
+    /// </exception>
     public static IDataset Open(ImageListOptions options, BuildContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -57,7 +67,9 @@ public static class ImageList
             foreach (var label in row.Labels)
             {
                 if (!indexOf!.TryGetValue(label, out var index))
-                    throw new FrostlineException($"{options.Path}:{row.Line}: the class \"{ImageListParser.Shown(label)}\" does not exist{NearestNames.Hint(label, classes!.Names)}");
+                    throw new FrostlineException(
+                        $"{options.Path}:{row.Line}: the class \"{ImageListParser.Shown(label)}\" does not "
+                        + $"exist{NearestNames.Hint(label, classes!.Names)}");
                 if (!labels.Contains(index)) labels.Add(index);
             }
 
@@ -77,8 +89,8 @@ public static class ImageList
     }
 
     private static IReadOnlyList<string> Sorted(List<string> names) =>
-        names.All(n => long.TryParse(n, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out _))
-            ? [.. names.OrderBy(n => long.Parse(n, System.Globalization.CultureInfo.InvariantCulture)).ThenBy(n => n, StringComparer.Ordinal)]
+        names.All(n => long.TryParse(n, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            ? [.. names.OrderBy(n => long.Parse(n, CultureInfo.InvariantCulture)).ThenBy(n => n, StringComparer.Ordinal)]
             : [.. names.Order(StringComparer.Ordinal)];
 
     private static string ReadText(string path, string shown)

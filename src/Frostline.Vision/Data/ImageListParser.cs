@@ -47,17 +47,21 @@ internal static class ImageListParser
         if (records.Count == 0) throw new FrostlineException($"{source} is empty; it needs a header: path,label");
         var header = records[0].Cells.Select(c => c.Trim()).ToList();
         int path = header.IndexOf("path"), label = header.IndexOf("label"), labels = header.IndexOf("labels");
-        if (path < 0) throw new FrostlineException($"{source}:1: the header has no column path; it has {Shown(string.Join(", ", header))}");
-        if (label >= 0 && labels >= 0) throw new FrostlineException($"{source}:1: the header has both label and labels; keep one of them");
+        if (path < 0)
+            throw new FrostlineException($"{source}:1: the header has no column path; it has {Shown(string.Join(", ", header))}");
+        if (label >= 0 && labels >= 0)
+            throw new FrostlineException($"{source}:1: the header has both label and labels; keep one of them");
         var kind = label >= 0 ? LabelKind.One : labels >= 0 ? LabelKind.Several : LabelKind.None;
         List<ListRow> rows = [];
         foreach (var (line, cells) in records.Skip(1))
         {
-            if (cells.Count != header.Count) throw new FrostlineException($"{source}:{line}: {cells.Count} columns, but the header has {header.Count}");
+            if (cells.Count != header.Count)
+                throw new FrostlineException($"{source}:{line}: {cells.Count} columns, but the header has {header.Count}");
             rows.Add(Row(source, line, cells[path].Trim(), kind, kind switch
             {
                 LabelKind.One => [cells[label].Trim()],
-                LabelKind.Several => cells[labels].Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+                LabelKind.Several =>
+                    cells[labels].Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
                 _ => [],
             }));
         }
@@ -76,7 +80,9 @@ internal static class ImageListParser
             if (string.IsNullOrWhiteSpace(content)) continue;
             var (row, rowKind) = ParseJson(content, source, line);
             kind ??= rowKind;
-            if (kind != rowKind) throw new FrostlineException($"{source}:{line}: every line has to have the same of label, labels or neither as the first one");
+            if (kind != rowKind)
+                throw new FrostlineException(
+                    $"{source}:{line}: every line has to have the same of label, labels or neither as the first one");
             rows.Add(row);
         }
 
@@ -88,13 +94,16 @@ internal static class ImageListParser
         try
         {
             using var document = JsonDocument.Parse(content);
-            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new FrostlineException($"{source}:{line}: not a JSON object");
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new FrostlineException($"{source}:{line}: not a JSON object");
             var path = document.RootElement.TryGetProperty("path", out var p) ? Text(p) : null;
             if (path is null) throw new FrostlineException($"{source}:{line}: no \"path\" with a text");
             var hasLabel = document.RootElement.TryGetProperty("label", out var label);
             var hasLabels = document.RootElement.TryGetProperty("labels", out var labels);
-            if (hasLabel && hasLabels) throw new FrostlineException($"{source}:{line}: both \"label\" and \"labels\"; keep one of them");
-            if (hasLabels && labels.ValueKind != JsonValueKind.Array) throw new FrostlineException($"{source}:{line}: \"labels\" is not a list");
+            if (hasLabel && hasLabels)
+                throw new FrostlineException($"{source}:{line}: both \"label\" and \"labels\"; keep one of them");
+            if (hasLabels && labels.ValueKind != JsonValueKind.Array)
+                throw new FrostlineException($"{source}:{line}: \"labels\" is not a list");
             string?[] texts = hasLabel ? [Text(label)] : hasLabels ? [.. labels.EnumerateArray().Select(Text)] : [];
             if (texts.Contains(null)) throw new FrostlineException($"{source}:{line}: a label has to be a text or an integer");
             var kind = hasLabel ? LabelKind.One : hasLabels ? LabelKind.Several : LabelKind.None;
@@ -116,7 +125,8 @@ internal static class ImageListParser
 
     private static ListRow Row(string source, int line, string path, LabelKind kind, string[] labels)
     {
-        if (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal)) throw new FrostlineException($"{source}:{line}: the path is empty or not a path");
+        if (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal))
+            throw new FrostlineException($"{source}:{line}: the path is empty or not a path");
         if (kind == LabelKind.One && labels[0].Length == 0) throw new FrostlineException($"{source}:{line}: the label is empty");
         return new ListRow(line, path, labels);
     }

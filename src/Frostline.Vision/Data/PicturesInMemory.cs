@@ -6,7 +6,8 @@ namespace Frostline.Vision.Data;
 internal sealed record PictureInMemory(byte[] Content, int Offset, int Label, string Source);
 
 /// <summary>Pictures of one size that lie, undecoded, in arrays.</summary>
-internal sealed class PicturesInMemory(IReadOnlyList<PictureInMemory> pictures, ClassMap classes, int height, int width, int channels, bool planar)
+internal sealed class PicturesInMemory(
+    IReadOnlyList<PictureInMemory> pictures, ClassMap classes, int height, int width, int channels, bool planar)
     : IDataset
 {
     public int Count => pictures.Count;

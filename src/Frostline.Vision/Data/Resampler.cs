@@ -17,8 +17,8 @@ public enum Interpolation
 
 /// <summary>
 /// Separable resampling as Pillow does it (its <c>Resample.c</c>): filter widened by the shrink factor, weights normalised at the
-/// borders, weights rounded to 22 fractional bits, horizontal pass first, each pass rounded to bytes. libvips' resize is close
-/// to it only when shrinking, and pretrained networks were trained on Pillow's results.
+/// borders, weights rounded to 22 fractional bits, horizontal pass first, each pass rounded to bytes. libvips' resize is close to
+/// it only when shrinking, and pretrained networks were trained on Pillow's results.
 /// </summary>
 internal static class Resampler
 {
@@ -26,7 +26,8 @@ internal static class Resampler
     private const int Half = 1 << (FractionBits - 1);
 
     /// <summary>Resamples bytes [height, width, channels] to [newHeight, newWidth, channels].</summary>
-    public static byte[] Resize(byte[] pixels, int height, int width, int channels, int newHeight, int newWidth, Interpolation interpolation)
+    public static byte[] Resize(
+        byte[] pixels, int height, int width, int channels, int newHeight, int newWidth, Interpolation interpolation)
     {
         if (newHeight == height && newWidth == width) return pixels;
         if (interpolation == Interpolation.Nearest) return Nearest(pixels, height, width, channels, newHeight, newWidth);
@@ -36,7 +37,9 @@ internal static class Resampler
             width = newWidth;
         }
 
-        return newHeight == height ? pixels : Vertical(pixels, width * channels, newHeight, Taps.Of(height, newHeight, interpolation));
+        return newHeight == height
+            ? pixels
+            : Vertical(pixels, width * channels, newHeight, Taps.Of(height, newHeight, interpolation));
     }
 
     private static byte[] Horizontal(byte[] pixels, int height, int width, int channels, int newWidth, Taps taps)
@@ -84,7 +87,8 @@ internal static class Resampler
         {
             Array.Fill(sums, Half);
             var weights = taps.WeightsOf(y);
-            for (var i = 0; i < weights.Length; i++) AddScaled(sums, pixels.AsSpan((taps.First[y] + i) * rowLength, rowLength), weights[i]);
+            for (var i = 0; i < weights.Length; i++)
+                AddScaled(sums, pixels.AsSpan((taps.First[y] + i) * rowLength, rowLength), weights[i]);
             var output = result.AsSpan(y * rowLength, rowLength);
             for (var x = 0; x < output.Length; x++) output[x] = ToByte(sums[x]);
         }
@@ -146,7 +150,8 @@ internal static class Resampler
     {
         public int[] First => first;
 
-        public ReadOnlySpan<int> WeightsOf(int position) => weights.AsSpan(offsets[position], offsets[position + 1] - offsets[position]);
+        public ReadOnlySpan<int> WeightsOf(int position) =>
+            weights.AsSpan(offsets[position], offsets[position + 1] - offsets[position]);
 
         public static Taps Of(int size, int newSize, Interpolation interpolation)
         {

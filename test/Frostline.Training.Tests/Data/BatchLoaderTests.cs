@@ -41,8 +41,12 @@ public sealed class BatchLoaderTests
     public void A_draw_is_a_function_of_seed_epoch_and_index_alone()
     {
         using var shuffled = new BatchLoader(FakeDataset.Of(10), Options);
-        using var sequential = new BatchLoader(FakeDataset.Of(10), Options with { Sampling = SamplingMode.Sequential, BatchSize = 3 });
-        var expected = Enumerable.Range(0, 10).ToDictionary(i => i, i => i + (float)new CounterRandom(7, $"augment:5:{i}").NextDouble());
+        using var sequential = new BatchLoader(
+            FakeDataset.Of(10),
+            Options with { Sampling = SamplingMode.Sequential, BatchSize = 3 });
+        var expected = Enumerable.Range(0, 10).ToDictionary(
+            i => i,
+            i => i + (float)new CounterRandom(7, $"augment:5:{i}").NextDouble());
         Assert.Equal(expected, ByIndex(shuffled));
         Assert.Equal(expected, ByIndex(sequential));
 
@@ -57,7 +61,8 @@ public sealed class BatchLoaderTests
         var dataset = new FakeDataset([[0], [1], [1], [1], [1], [1], [1], [1]], 2);
         using var loader = new BatchLoader(dataset, Options with { Sampling = SamplingMode.Balanced, BatchSize = 8 });
         var batch = loader.Epoch(0).Single();
-        var values = batch.Indices.Select((index, row) => (index, Value: ((float[])batch.Fields["x"].Values)[2 * row])).Where(p => p.index == 0).ToList();
+        var drawn = (float[])batch.Fields["x"].Values;
+        var values = batch.Indices.Select((index, row) => (index, Value: drawn[2 * row])).Where(p => p.index == 0).ToList();
         Assert.True(values.Count > 1);
         Assert.Equal(values.Count, values.Distinct().Count());
     }
@@ -70,7 +75,8 @@ public sealed class BatchLoaderTests
         var dataset = FakeDataset.Of(18);
         var options = Options with { Sampling = mode };
         var whole = Record(dataset, options, epoch: 2);
-        for (var first = 0; first <= whole.Count; first++) Assert.Equal(whole.Skip(first), Record(dataset, options, epoch: 2, first));
+        for (var first = 0; first <= whole.Count; first++)
+            Assert.Equal(whole.Skip(first), Record(dataset, options, epoch: 2, first));
     }
 
     [Fact]
@@ -97,7 +103,9 @@ public sealed class BatchLoaderTests
     [Fact]
     public void Disposed_batches_give_their_arrays_back_and_others_keep_them()
     {
-        using var loader = new BatchLoader(FakeDataset.Of(64), Options with { Sampling = SamplingMode.Sequential, Transforms = [] });
+        using var loader = new BatchLoader(
+            FakeDataset.Of(64),
+            Options with { Sampling = SamplingMode.Sequential, Transforms = [] });
         HashSet<object> arrays = new(ReferenceEqualityComparer.Instance);
         foreach (var batch in loader.Epoch(0))
         {
@@ -109,7 +117,9 @@ public sealed class BatchLoaderTests
 
         Assert.InRange(arrays.Count, 1, 6);
         var kept = loader.Epoch(0).ToList();
-        Assert.Equal(Enumerable.Range(0, 64), kept.SelectMany(b => ((float[])b.Fields["x"].Values).Where((_, i) => i % 2 == 0)).Select(v => (int)v));
+        Assert.Equal(
+            Enumerable.Range(0, 64),
+            kept.SelectMany(b => ((float[])b.Fields["x"].Values).Where((_, i) => i % 2 == 0)).Select(v => (int)v));
     }
 
     [Fact]
@@ -122,7 +132,11 @@ public sealed class BatchLoaderTests
         Assert.Equal([4, 4, 2], keep.Epoch(0).Select(b => b.Count));
         Assert.Equal(2, drop.BatchesPerEpoch);
         Assert.Equal([4, 4], drop.Epoch(0).Select(b => b.Count));
-        Assert.Contains("not one full batch of 16", Assert.Throws<FrostlineException>(() => new BatchLoader(dataset, Options with { DropLast = true, BatchSize = 16 })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "not one full batch of 16",
+            Assert.Throws<FrostlineException>(
+                () => new BatchLoader(dataset, Options with { DropLast = true, BatchSize = 16 })).Message,
+            StringComparison.Ordinal);
         Assert.Throws<FrostlineException>(() => new BatchLoader(FakeDataset.Of(0), Options));
         Assert.Throws<FrostlineException>(() => new BatchLoader(dataset, Options with { Workers = 0 }));
     }
@@ -130,7 +144,9 @@ public sealed class BatchLoaderTests
     [Fact]
     public void Fields_are_collated_with_a_batch_dimension()
     {
-        using var loader = new BatchLoader(FakeDataset.Of(3), Options with { Sampling = SamplingMode.Sequential, Transforms = [] });
+        using var loader = new BatchLoader(
+            FakeDataset.Of(3),
+            Options with { Sampling = SamplingMode.Sequential, Transforms = [] });
         var batch = loader.Epoch(0).Single();
         Assert.Equal((TensorType.Float32, "3,2"), (batch.Fields["x"].Type, string.Join(',', batch.Fields["x"].Shape)));
         Assert.Equal(new float[] { 0, 0, 1, 1, 2, 2 }, batch.Fields["x"].Values);
@@ -178,7 +194,10 @@ public sealed class BatchLoaderTests
         Assert.Contains("broken", loader.Skipped[0].Reason, StringComparison.Ordinal);
 
         using var nothing = new BatchLoader(Damaged([.. Enumerable.Range(0, 12)]), options);
-        Assert.Contains("none of the 12 samples", Assert.Throws<FrostlineException>(() => nothing.Epoch(0).ToList()).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "none of the 12 samples",
+            Assert.Throws<FrostlineException>(() => nothing.Epoch(0).ToList()).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -229,7 +248,11 @@ public sealed class BatchLoaderTests
         var order = SampleOrder.Of(dataset, SamplingMode.Balanced, 1, 0);
         Assert.Equal(5000, order.Length);
         foreach (var k in new[] { 0, 2, 3 }) Assert.InRange(order.Count(i => labels[i][0] == k), 1550, 1780);
-        Assert.Contains("classes", Assert.Throws<FrostlineException>(() => SampleOrder.Of(new FakeDataset([[]], 0), SamplingMode.Balanced, 1, 0)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "classes",
+            Assert.Throws<FrostlineException>(
+                () => SampleOrder.Of(new FakeDataset([[]], 0), SamplingMode.Balanced, 1, 0)).Message,
+            StringComparison.Ordinal);
     }
 
     private static FakeDataset Damaged(params int[] damaged) => new([.. Enumerable.Range(0, 12).Select(_ => new[] { 0 })], 1)
@@ -240,8 +263,9 @@ public sealed class BatchLoaderTests
     private static List<string> Record(IDataset dataset, BatchLoaderOptions options, int epoch, int first = 0)
     {
         using var loader = new BatchLoader(dataset, options);
-        return [.. loader.Epoch(epoch, first).Select(b => string.Create(
-            CultureInfo.InvariantCulture,
-            $"{b.Number}: {string.Join(' ', b.Indices)} | {string.Join(' ', ((float[])b.Fields["x"].Values).Select(v => v.ToString("R", CultureInfo.InvariantCulture)))} | {string.Join(' ', (long[])b.Fields["label"].Values)}"))];
+        return [.. loader.Epoch(epoch, first).Select(b =>
+            $"{b.Number}: {string.Join(' ', b.Indices)} | {Bits((float[])b.Fields["x"].Values)} | {string.Join(' ', (long[])b.Fields["label"].Values)}")];
+
+        static string Bits(float[] values) => string.Join(' ', values.Select(v => v.ToString("R", CultureInfo.InvariantCulture)));
     }
 }

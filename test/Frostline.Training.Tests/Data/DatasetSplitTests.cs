@@ -59,8 +59,12 @@ public sealed class DatasetSplitTests
     public void Impossible_splits_are_refused()
     {
         var dataset = FakeDataset.Of(4);
-        foreach (var fraction in new[] { 0, 1, -0.5, 2, double.NaN }) Assert.Throws<FrostlineException>(() => DatasetSplit.Stratified(dataset, fraction, 0));
-        Assert.Contains("cannot be split", Assert.Throws<FrostlineException>(() => DatasetSplit.Stratified(FakeDataset.Of(1), 0.5, 0)).Message, StringComparison.Ordinal);
+        foreach (var fraction in new[] { 0, 1, -0.5, 2, double.NaN })
+            Assert.Throws<FrostlineException>(() => DatasetSplit.Stratified(dataset, fraction, 0));
+        Assert.Contains(
+            "cannot be split",
+            Assert.Throws<FrostlineException>(() => DatasetSplit.Stratified(FakeDataset.Of(1), 0.5, 0)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -6,7 +6,8 @@ namespace Frostline.Training.Tests.Data;
 /// <summary>Samples whose field <c>x</c> holds their index; labels as given.</summary>
 internal sealed class FakeDataset(IReadOnlyList<int[]> labels, int classes, bool multiLabel = false) : IDataset
 {
-    public static FakeDataset Of(int count, int classes = 2) => new([.. Enumerable.Range(0, count).Select(i => new[] { i % classes })], classes);
+    public static FakeDataset Of(int count, int classes = 2) =>
+        new([.. Enumerable.Range(0, count).Select(i => new[] { i % classes })], classes);
 
     /// <summary>Runs before a sample is read; may throw or wait.</summary>
     public Action<int>? OnRead { get; init; }
@@ -16,7 +17,9 @@ internal sealed class FakeDataset(IReadOnlyList<int[]> labels, int classes, bool
     public int Count => labels.Count;
 
     public ClassMap? Classes { get; } =
-        classes == 0 ? null : new ClassMap([.. Enumerable.Range(0, classes).Select(k => k.ToString(CultureInfo.InvariantCulture))], multiLabel);
+        classes == 0
+            ? null
+            : new ClassMap([.. Enumerable.Range(0, classes).Select(k => k.ToString(CultureInfo.InvariantCulture))], multiLabel);
 
     public IReadOnlyList<int> LabelsOf(int index) => labels[index];
 

@@ -18,7 +18,9 @@ public sealed class DatasetTests
         foreach (var name in new[] { "b/2.png", "b/10.PNG", "Z/1.jpg", "a/deep/er/1.webp", "a/0.bmp.txt", ".hidden/1.png" })
         {
             if (name.EndsWith(".txt", StringComparison.Ordinal)) File.WriteAllText(Path.Combine(folder.Path, name), "x");
-            else Pictures.Write(Pictures.Noise(3, 3), Path.Combine(folder.Path, name.ToLowerInvariant().Replace("z/", "Z/", StringComparison.Ordinal)));
+            else Pictures.Write(
+                Pictures.Noise(3, 3),
+                Path.Combine(folder.Path, name.ToLowerInvariant().Replace("z/", "Z/", StringComparison.Ordinal)));
         }
 
         var dataset = ImageFolder.Open(new ImageFolderOptions { Path = "." }, Pictures.Context(folder.Path));
@@ -32,7 +34,8 @@ public sealed class DatasetTests
         var some = ImageFolder.Open(new ImageFolderOptions { Path = ".", Classes = ["b", "Z"] }, Pictures.Context(folder.Path));
         Assert.Equal(["b", "Z"], some.Classes!.Names);
         Assert.Equal([0, 0, 1], Labels(some));
-        Assert.Equal(2, ImageFolder.Open(new ImageFolderOptions { Path = ".", Classes = ["b", "Z"], SamplesPerClass = 1 }, Pictures.Context(folder.Path)).Count);
+        var few = new ImageFolderOptions { Path = ".", Classes = ["b", "Z"], SamplesPerClass = 1 };
+        Assert.Equal(2, ImageFolder.Open(few, Pictures.Context(folder.Path)).Count);
 
         var training = new ClassMap(["b", "other", "a", "Z"]);
         var validation = ImageFolder.Open(new ImageFolderOptions { Path = "." }, Pictures.Context(folder.Path, training));
@@ -63,13 +66,20 @@ public sealed class DatasetTests
     {
         using var folder = new TemporaryFolder();
         Pictures.Write(Pictures.Noise(2, 2), Path.Combine(folder.Path, "pictures", "a, b.png"));
-        File.WriteAllText(Path.Combine(folder.Path, "list.csv"), "split,path,label\r\ntrain,\"pictures/a, b.png\",\"a \"\"cat\"\"\"\r\n\r\ntrain,missing.png,dog\r\n");
+        File.WriteAllText(
+            Path.Combine(folder.Path, "list.csv"),
+            "split,path,label\r\ntrain,\"pictures/a, b.png\",\"a \"\"cat\"\"\"\r\n\r\ntrain,missing.png,dog\r\n");
         var dataset = ImageList.Open(new ImageListOptions { Path = "list.csv" }, Pictures.Context(folder.Path));
         Assert.Equal(["a \"cat\"", "dog"], dataset.Classes!.Names);
         Assert.Equal([0, 1], Labels(dataset));
         Assert.Equal([3, 2, 2], dataset.Read(0).Fields["image"].ToTensor().Shape);
-        Assert.EndsWith("missing.png", Assert.Throws<UnreadableSampleException>(() => dataset.Read(1)).SampleSource, StringComparison.Ordinal);
-        var rooted = ImageList.Open(new ImageListOptions { Path = "list.csv", Root = "elsewhere", Classes = ["dog", "a \"cat\""] }, Pictures.Context(folder.Path));
+        Assert.EndsWith(
+            "missing.png",
+            Assert.Throws<UnreadableSampleException>(() => dataset.Read(1)).SampleSource,
+            StringComparison.Ordinal);
+        var rooted = ImageList.Open(
+            new ImageListOptions { Path = "list.csv", Root = "elsewhere", Classes = ["dog", "a \"cat\""] },
+            Pictures.Context(folder.Path));
         Assert.Equal([1, 0], Labels(rooted));
         Assert.Equal(Path.Combine(folder.Path, "elsewhere", "missing.png"), rooted.SourceOf(1));
     }
@@ -80,7 +90,8 @@ public sealed class DatasetTests
     public void Lists_may_have_several_labels(string text)
     {
         using var folder = new TemporaryFolder();
-        foreach (var name in new[] { "a", "b", "c" }) Pictures.Write(Pictures.Noise(2, 2), Path.Combine(folder.Path, name + ".png"));
+        foreach (var name in new[] { "a", "b", "c" })
+            Pictures.Write(Pictures.Noise(2, 2), Path.Combine(folder.Path, name + ".png"));
         File.WriteAllText(Path.Combine(folder.Path, "list"), text);
         var dataset = ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path));
         Assert.True(dataset.Classes!.MultiLabel);
@@ -96,7 +107,9 @@ public sealed class DatasetTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(Path.Combine(folder.Path, "list"), "{\"path\":\"a\",\"label\":10}\n{\"path\":\"b\",\"label\":9}\n");
-        Assert.Equal(["9", "10"], ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path)).Classes!.Names);
+        Assert.Equal(
+            ["9", "10"],
+            ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path)).Classes!.Names);
         File.WriteAllText(Path.Combine(folder.Path, "list"), "path\na\nb\n");
         var plain = ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path));
         Assert.Null(plain.Classes);
@@ -120,14 +133,16 @@ public sealed class DatasetTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(Path.Combine(folder.Path, "list"), text);
-        var error = Assert.Throws<FrostlineException>(() => ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path)));
+        var error = Assert.Throws<FrostlineException>(
+            () => ImageList.Open(new ImageListOptions { Path = "list" }, Pictures.Context(folder.Path)));
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Any_text_is_a_list_or_a_clear_error()
     {
-        var pieces = Gen.OneOf("path", "label", "labels", ",", "\n", "\r\n", "\"", "{", "}", ":", "[", "]", "a.png", "|", " ", "\\ud800", "\0", "1");
+        var pieces = Gen.OneOf(
+            "path", "label", "labels", ",", "\n", "\r\n", "\"", "{", "}", ":", "[", "]", "a.png", "|", " ", "\\ud800", "\0", "1");
         pieces.List[0, 30].Sample(
             list =>
             {
@@ -161,13 +176,23 @@ public sealed class DatasetTests
         var values = (float[])dataset.Read(1).Fields["image"].ToTensor().Values;
         for (var c = 0; c < 3; c++) Assert.Equal(c + 1, values[(c * 1024) + (5 * 32) + 7]);
         Assert.Equal("truck", dataset.Classes!.Names[9]);
-        Assert.Equal(1, Cifar10.Open(new Cifar10Options { Path = ".", Part = DatasetPart.Test }, Pictures.Context(folder.Path)).Count);
+        Assert.Equal(
+            1,
+            Cifar10.Open(new Cifar10Options { Path = ".", Part = DatasetPart.Test }, Pictures.Context(folder.Path)).Count);
         Assert.Equal(2, Cifar10.Open(new Cifar10Options { Path = "data_batch_1.bin" }, Pictures.Context(folder.Path)).Count);
         File.WriteAllBytes(Path.Combine(folder.Path, "short.bin"), record[..3000]);
-        Assert.Contains("whole number", Assert.Throws<FrostlineException>(() => Cifar10.Open(new Cifar10Options { Path = "short.bin" }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "whole number",
+            Assert.Throws<FrostlineException>(
+                () => Cifar10.Open(new Cifar10Options { Path = "short.bin" }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
         record[0] = 10;
         File.WriteAllBytes(Path.Combine(folder.Path, "wrong.bin"), record);
-        Assert.Contains("label 10", Assert.Throws<FrostlineException>(() => Cifar10.Open(new Cifar10Options { Path = "wrong.bin" }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "label 10",
+            Assert.Throws<FrostlineException>(
+                () => Cifar10.Open(new Cifar10Options { Path = "wrong.bin" }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -177,7 +202,9 @@ public sealed class DatasetTests
     {
         using var folder = new TemporaryFolder();
         byte[] labels = [2, 0, 7, 2, 2, 0];
-        var (images, marks) = (Write("images", [6, 2, 3], [.. Enumerable.Range(0, 36).Select(i => (byte)i)]), Write("labels", [6], labels));
+        var (images, marks) = (
+            Write("images", [6, 2, 3], [.. Enumerable.Range(0, 36).Select(i => (byte)i)]),
+            Write("labels", [6], labels));
         var all = Idx.Open(new IdxOptions { Images = images, Labels = marks }, Pictures.Context(folder.Path));
         Assert.Equal(["0", "2", "7"], all.Classes!.Names);
         Assert.Equal([1, 0, 2, 1, 1, 0], Labels(all));
@@ -185,15 +212,38 @@ public sealed class DatasetTests
         Assert.Equal([1, 2, 3], all.Read(1).Fields["image"].ToTensor().Shape);
 
         var some = Idx.Open(
-            new IdxOptions { Images = images, Labels = marks, Classes = [7, 2], Names = ["zero", "one", "two", "3", "4", "5", "6", "seven"], SamplesPerClass = 2 },
+            new IdxOptions
+            {
+                Images = images,
+                Labels = marks,
+                Classes = [7, 2],
+                Names = ["zero", "one", "two", "3", "4", "5", "6", "seven"],
+                SamplesPerClass = 2,
+            },
             Pictures.Context(folder.Path));
         Assert.Equal(["seven", "two"], some.Classes!.Names);
         Assert.Equal(3, some.Count);
         Assert.Equal(2, Labels(some).Count(l => l == 1));
-        Assert.Contains("no label 5", Assert.Throws<FrostlineException>(() => Idx.Open(new IdxOptions { Images = images, Labels = marks, Classes = [5] }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
-        Assert.Contains("names ends", Assert.Throws<FrostlineException>(() => Idx.Open(new IdxOptions { Images = images, Labels = marks, Names = ["a"] }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
-        Assert.Contains("should be the images", Assert.Throws<FrostlineException>(() => Idx.Open(new IdxOptions { Images = marks, Labels = images }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
-        Assert.Contains("belong together", Assert.Throws<FrostlineException>(() => Idx.Open(new IdxOptions { Images = images, Labels = Write("five", [5], labels[..5]) }, Pictures.Context(folder.Path))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no label 5",
+            Assert.Throws<FrostlineException>(
+                () => Idx.Open(new IdxOptions { Images = images, Labels = marks, Classes = [5] }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "names ends",
+            Assert.Throws<FrostlineException>(
+                () => Idx.Open(new IdxOptions { Images = images, Labels = marks, Names = ["a"] }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "should be the images",
+            Assert.Throws<FrostlineException>(
+                () => Idx.Open(new IdxOptions { Images = marks, Labels = images }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "belong together",
+            Assert.Throws<FrostlineException>(
+                () => Idx.Open(new IdxOptions { Images = images, Labels = Write("five", [5], labels[..5]) }, Pictures.Context(folder.Path))).Message,
+            StringComparison.Ordinal);
 
         string Write(string name, int[] shape, byte[] values)
         {
@@ -243,7 +293,10 @@ public sealed class DatasetTests
         new VisionExtension().Register(registry);
         Assert.Equal(["cifar10-binary", "idx", "image-folder", "image-list"], registry.Datasets.Entries.Select(e => e.Name));
         Assert.Equal(
-            ["center-crop", "channel-order", "channels", "color-jitter", "flip", "grayscale", "normalize", "pad", "random-crop", "random-erasing", "random-resized-crop", "resize", "scale", "value-range"],
+            [
+                "center-crop", "channel-order", "channels", "color-jitter", "flip", "grayscale", "normalize", "pad",
+                "random-crop", "random-erasing", "random-resized-crop", "resize", "scale", "value-range",
+            ],
             registry.Transforms.Entries.Select(e => e.Name));
         Assert.True(registry.Transforms.TryGet("resize", out var resize));
         Assert.IsType<Resize>(resize.Create(new Resize { Size = 4 }, Pictures.Context(".")));
@@ -258,7 +311,8 @@ public sealed class DatasetTests
         return file;
     }
 
-    private static IEnumerable<int> Labels(IDataset dataset) => Enumerable.Range(0, dataset.Count).Select(i => dataset.LabelsOf(i).Single());
+    private static IEnumerable<int> Labels(IDataset dataset) =>
+        Enumerable.Range(0, dataset.Count).Select(i => dataset.LabelsOf(i).Single());
 
     private static IEnumerable<string> Sources(IDataset dataset, string folder) =>
         Enumerable.Range(0, dataset.Count).Select(i => Path.GetRelativePath(folder, dataset.SourceOf(i)).Replace('\\', '/'));

@@ -44,12 +44,15 @@ public sealed class ImageFileTests
         var colour = Pictures.Noise(8, 9);
         Assert.Equal(Pictures.Text(colour), Pictures.Text(Decoded(Pictures.ToVips(colour).Bandjoin(alpha), "colour-alpha.png")));
 
-        using var deep = Pictures.ToVips(colour).Cast(Enums.BandFormat.Ushort).Linear([256.0], [77.0]).Cast(Enums.BandFormat.Ushort).Copy(interpretation: Enums.Interpretation.Rgb16);
+        using var deep = Deep(colour, Enums.Interpretation.Rgb16);
         Assert.Equal(Pictures.Text(colour), Pictures.Text(Decoded(deep, "deep.png")));
-        using var deepGrey = Pictures.ToVips(grey).Cast(Enums.BandFormat.Ushort).Linear([256.0], [77.0]).Cast(Enums.BandFormat.Ushort).Copy(interpretation: Enums.Interpretation.Grey16);
+        using var deepGrey = Deep(grey, Enums.Interpretation.Grey16);
         Assert.Equal(repeated, Pictures.Text(Decoded(deepGrey, "deep-grey.png")));
         var two = new ImageField([0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0], 2, 2, 3);
         Assert.Equal(Pictures.Text(two), Pictures.Text(Decoded(Pictures.ToVips(two), "palette.png[palette]")));
+
+        static Image Deep(ImageField field, Enums.Interpretation interpretation) =>
+            Pictures.ToVips(field).Linear([256.0], [77.0]).Cast(Enums.BandFormat.Ushort).Copy(interpretation: interpretation);
 
         ImageField Decoded(Image image, string name)
         {
@@ -90,7 +93,12 @@ public sealed class ImageFileTests
     [Fact]
     public void Bitmaps_may_be_top_down()
     {
-        byte[] file = [.. "BM"u8, 0, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 24, 0, .. new byte[24], 3, 2, 1, 0, 6, 5, 4, 0];
+        byte[] file =
+        [
+            .. "BM"u8, 0, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0,
+            40, 0, 0, 0, 1, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 24, 0, .. new byte[24],
+            3, 2, 1, 0, 6, 5, 4, 0,
+        ];
         Assert.Equal("2x1x3: 010203040506", Pictures.Text(ImageFile.Decode(file, "a.bmp")));
     }
 
@@ -161,13 +169,19 @@ public sealed class ImageFileTests
     public void Damaged_files_give_a_picture_or_an_unreadable_sample_and_nothing_else()
     {
         using var image = Pictures.ToVips(Pictures.Slope(16, 24));
-        byte[][] files = [image.JpegsaveBuffer(), image.PngsaveBuffer(), image.WebpsaveBuffer(), image.GifsaveBuffer(), image.TiffsaveBuffer(), Bitmap(8), Bitmap(24), Bitmap(32), Bitmap(1)];
-        Gen.Select(Gen.OneOf(files), Gen.Select(Gen.Int[0, 100_000], Gen.Byte).Array[1, 8], Gen.Int[0, 3], Gen.Int[0, 100_000]).Sample(
+        byte[][] files =
+        [
+            image.JpegsaveBuffer(), image.PngsaveBuffer(), image.WebpsaveBuffer(), image.GifsaveBuffer(), image.TiffsaveBuffer(),
+            Bitmap(8), Bitmap(24), Bitmap(32), Bitmap(1),
+        ];
+        var changed = Gen.Select(Gen.Int[0, 100_000], Gen.Byte).Array[1, 8];
+        Gen.Select(Gen.OneOf(files), changed, Gen.Int[0, 3], Gen.Int[0, 100_000]).Sample(
             (file, changes, cut, length) =>
             {
                 byte[] damaged = [.. file];
                 // Half of the changes hit the headers, which lie in the first bytes.
-                foreach (var (at, value) in changes) damaged[at % 2 == 0 ? at % Math.Min(64, damaged.Length) : at % damaged.Length] = value;
+                foreach (var (at, value) in changes)
+                    damaged[at % 2 == 0 ? at % Math.Min(64, damaged.Length) : at % damaged.Length] = value;
                 if (cut == 0) damaged = damaged[..(length % damaged.Length)];
                 try
                 {

@@ -43,7 +43,9 @@ internal static class Pictures
 
     /// <summary>An array as a test writes it: height, width and bytes.</summary>
     public static string Text(ImageField field) =>
-        string.Create(CultureInfo.InvariantCulture, $"{field.Height}x{field.Width}x{field.Channels}: {Convert.ToHexString(field.Pixels)}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{field.Height}x{field.Width}x{field.Channels}: {Convert.ToHexString(field.Pixels)}");
 
     public static (double Mean, int Most) Difference(byte[] a, byte[] b)
     {
@@ -52,7 +54,8 @@ internal static class Pictures
         return (differences.Average(), differences.Max());
     }
 
-    public static BuildContext Context(string folder, ClassMap? classes = null, long seed = 0) => new() { Folder = folder, Classes = classes, Seed = seed };
+    public static BuildContext Context(string folder, ClassMap? classes = null, long seed = 0) =>
+        new() { Folder = folder, Classes = classes, Seed = seed };
 
     public static CounterRandom Random(long seed = 0) => new(seed, "test");
 }

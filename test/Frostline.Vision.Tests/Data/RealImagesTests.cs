@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Frostline.Testing;
 using Frostline.Training.Data;
@@ -19,7 +19,9 @@ public sealed class RealImagesTests
         var dataset = Open(folder);
         Assert.Equal(count, dataset.Count);
         Assert.Equal(classes, dataset.Classes!.Names.Count);
-        using var loader = new BatchLoader(dataset, new BatchLoaderOptions { Transforms = [new Resize { Size = 40 }, new CenterCrop { Size = 32 }, new Scale()] });
+        using var loader = new BatchLoader(
+            dataset,
+            new BatchLoaderOptions { Transforms = [new Resize { Size = 40 }, new CenterCrop { Size = 32 }, new Scale()] });
         var seen = new List<int>();
         foreach (var batch in loader.Epoch(0))
         {
@@ -42,7 +44,11 @@ public sealed class RealImagesTests
             Seed = 3,
             Transforms =
             [
-                new RandomResizedCrop { Size = 64 }, new Flip(), new ColorJitter { Brightness = 0.4, Contrast = 0.4, Saturation = 0.4, Hue = 0.1 }, new RandomErasing(), new Scale(),
+                new RandomResizedCrop { Size = 64 },
+                new Flip(),
+                new ColorJitter { Brightness = 0.4, Contrast = 0.4, Saturation = 0.4, Hue = 0.1 },
+                new RandomErasing(),
+                new Scale(),
             ],
         };
         var one = Hashes(options with { Workers = 1 }, 1, 0);
@@ -53,10 +59,12 @@ public sealed class RealImagesTests
         List<string> Hashes(BatchLoaderOptions o, int epoch, int first)
         {
             using var loader = new BatchLoader(dataset, o);
-            return [.. loader.Epoch(epoch, first).Select(b => Convert.ToHexString(SHA256.HashData(
-                System.Runtime.InteropServices.MemoryMarshal.AsBytes(((float[])b.Fields["image"].Values).AsSpan()))) + string.Join(',', b.Indices.Select(i => i.ToString(CultureInfo.InvariantCulture))))];
+            return [.. loader.Epoch(epoch, first).Select(batch => HashOf((float[])batch.Fields["image"].Values) + string.Join(',', batch.Indices))];
         }
+
+        static string HashOf(float[] values) => Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values.AsSpan())));
     }
 
-    private static IDataset Open(string folder) => ImageFolder.Open(new ImageFolderOptions { Path = Fixtures.PathOf(folder) }, Pictures.Context("/"));
+    private static IDataset Open(string folder) =>
+        ImageFolder.Open(new ImageFolderOptions { Path = Fixtures.PathOf(folder) }, Pictures.Context("/"));
 }

@@ -23,7 +23,12 @@ public sealed class TransformTests
     public void SqueezeNets_preprocessing_can_be_stated()
     {
         var image = Pictures.Noise(300, 400);
-        var result = Apply(image, new Resize { Size = 256 }, new CenterCrop { Size = 227 }, new ChannelOrder { Order = ColorOrder.Bgr }, new Normalize { Mean = [104, 117, 123] });
+        var result = Apply(
+            image,
+            new Resize { Size = 256 },
+            new CenterCrop { Size = 227 },
+            new ChannelOrder { Order = ColorOrder.Bgr },
+            new Normalize { Mean = [104, 117, 123] });
         var resized = Resampler.Resize(image.Pixels, 300, 400, 3, 256, 341, Interpolation.Bilinear);
         var tensor = result.ToTensor();
         Assert.Equal([3, 227, 227], tensor.Shape);
@@ -62,9 +67,16 @@ public sealed class TransformTests
     {
         var image = Pictures.Noise(6, 6);
         var early = Apply(image, new ChannelOrder { Order = ColorOrder.Bgr }, new Grayscale(), new Scale());
-        var late = Apply(image, new Grayscale(), new Scale(), new ChannelOrder { Order = ColorOrder.Bgr }, new ChannelOrder { Order = ColorOrder.Bgr });
+        var late = Apply(
+            image,
+            new Grayscale(),
+            new Scale(),
+            new ChannelOrder { Order = ColorOrder.Bgr },
+            new ChannelOrder { Order = ColorOrder.Bgr });
         Assert.Equal(Values(early), Values(late));
-        Assert.Equal(Values(image), Values(Apply(image, new ChannelOrder { Order = ColorOrder.Bgr }, new ChannelOrder { Order = ColorOrder.Rgb })));
+        Assert.Equal(
+            Values(image),
+            Values(Apply(image, new ChannelOrder { Order = ColorOrder.Bgr }, new ChannelOrder { Order = ColorOrder.Rgb })));
     }
 
     [Fact]
@@ -97,7 +109,10 @@ public sealed class TransformTests
             Compare("s" + f, Colour.Saturation(image.Pixels, factor));
         }
 
-        foreach (var shift in new[] { "-0.5", "-0.13", "0.0", "0.21" }) Compare("h" + shift, Colour.Hue(image.Pixels, double.Parse(shift, System.Globalization.CultureInfo.InvariantCulture)));
+        foreach (var shift in new[] { "-0.5", "-0.13", "0.0", "0.21" })
+            Compare(
+                "h" + shift,
+                Colour.Hue(image.Pixels, double.Parse(shift, System.Globalization.CultureInfo.InvariantCulture)));
         Compare("luma", Colour.Luma(image.Pixels));
 
         void Compare(string name, byte[] actual)
@@ -111,8 +126,12 @@ public sealed class TransformTests
     public void Center_crop_pads_what_is_too_small()
     {
         var image = new ImageField([1, 2, 3, 4, 5, 6], 2, 3, 1);
-        Assert.Equal("4x2x1: 0000010204050000", Pictures.Text(Apply(new ImageField([1, 2, 4, 5], 2, 2, 1), new CenterCrop { Height = 4, Width = 2 })));
-        Assert.Equal("3x5x1: 000000000000010203000004050600".Replace("000000000000010203000004050600", "000102030000040506000000000000", StringComparison.Ordinal), Pictures.Text(Apply(image, new CenterCrop { Height = 3, Width = 5 })));
+        Assert.Equal(
+            "4x2x1: 0000010204050000",
+            Pictures.Text(Apply(new ImageField([1, 2, 4, 5], 2, 2, 1), new CenterCrop { Height = 4, Width = 2 })));
+        Assert.Equal(
+            "3x5x1: " + "0001020300" + "0004050600" + "0000000000",
+            Pictures.Text(Apply(image, new CenterCrop { Height = 3, Width = 5 })));
         Assert.Equal("1x1x1: 02", Pictures.Text(Apply(image, new CenterCrop { Size = 1 })));
     }
 
@@ -122,11 +141,18 @@ public sealed class TransformTests
         var image = new ImageField([1, 2, 3, 4, 5, 6], 2, 3, 1);
         Assert.Equal("2x3x1: 030201060504", Pictures.Text(Apply(image, new Flip { Horizontal = 1 })));
         Assert.Equal("2x3x1: 040506010203", Pictures.Text(Apply(image, new Flip { Horizontal = 0, Vertical = 1 })));
-        Assert.Equal("4x5x1: 0909090909" + "0901020309" + "0904050609" + "0909090909", Pictures.Text(Apply(image, new Pad { Size = 1, Fill = 9 })));
-        Assert.Equal("4x5x1: 0504050605" + "0201020302" + "0504050605" + "0201020302", Pictures.Text(Apply(image, new Pad { Size = 1, Mode = PaddingMode.Reflect })));
+        Assert.Equal(
+            "4x5x1: 0909090909" + "0901020309" + "0904050609" + "0909090909",
+            Pictures.Text(Apply(image, new Pad { Size = 1, Fill = 9 })));
+        Assert.Equal(
+            "4x5x1: 0504050605" + "0201020302" + "0504050605" + "0201020302",
+            Pictures.Text(Apply(image, new Pad { Size = 1, Mode = PaddingMode.Reflect })));
         Assert.Equal("2x3x3: 010101020202030303040404050505060606", Pictures.Text(Apply(image, new Channels { Count = 3 })));
         Assert.Equal(Pictures.Text(image), Pictures.Text(Apply(image, new Channels { Count = 3 }, new Channels { Count = 1 })));
-        Assert.Contains("before scale", Assert.Throws<FrostlineException>(() => Apply(image, new Scale(), new Channels { Count = 3 })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "before scale",
+            Assert.Throws<FrostlineException>(() => Apply(image, new Scale(), new Channels { Count = 3 })).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -146,7 +172,9 @@ public sealed class TransformTests
 
         Assert.True(corners.Count > 300);
         // A strip has no allowed part of that ratio: the middle is taken.
-        Assert.Equal((0, 495, 5, 10), new RandomResizedCrop { Size = 24, Ratio = [0.5, 2], Scale = [1, 1] }.Draw(5, 1000, random));
+        Assert.Equal(
+            (0, 495, 5, 10),
+            new RandomResizedCrop { Size = 24, Ratio = [0.5, 2], Scale = [1, 1] }.Draw(5, 1000, random));
         Assert.Equal((24, 24), (Apply(Pictures.Noise(50, 60), crop).Height, Apply(Pictures.Noise(50, 60), crop).Width));
     }
 
@@ -170,16 +198,21 @@ public sealed class TransformTests
         Assert.True(zeros.Count > 10 && erased.Count > 30);
         Assert.Same(image, new RandomErasing { Probability = 0 }.Apply(image, Pictures.Random()));
         Assert.True(new RandomErasing { Probability = 1 }.Apply(image, Pictures.Random(3)).Pixels.Distinct().Count() > 20);
-        Assert.Contains("random-crop needs 64 x 64", Assert.Throws<FrostlineException>(() => Apply(image, new RandomCrop { Size = 64 })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "random-crop needs 64 x 64",
+            Assert.Throws<FrostlineException>(() => Apply(image, new RandomCrop { Size = 64 })).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Probabilities_are_met()
     {
         var image = Pictures.Noise(2, 8, 3);
-        var flipped = Enumerable.Range(0, 2000).Count(seed => !ReferenceEquals(image, new Flip { Horizontal = 0.3 }.Apply(image, Pictures.Random(seed))));
+        var flipped = Enumerable.Range(0, 2000).Count(
+            seed => !ReferenceEquals(image, new Flip { Horizontal = 0.3 }.Apply(image, Pictures.Random(seed))));
         Assert.InRange(flipped, 520, 680);
-        var grey = Enumerable.Range(0, 2000).Count(seed => !ReferenceEquals(image, new Grayscale { Probability = 0.1 }.Apply(image, Pictures.Random(seed))));
+        var grey = Enumerable.Range(0, 2000).Count(
+            seed => !ReferenceEquals(image, new Grayscale { Probability = 0.1 }.Apply(image, Pictures.Random(seed))));
         Assert.InRange(grey, 150, 250);
     }
 
@@ -219,9 +252,20 @@ public sealed class TransformTests
             (new Normalize { Mean = [1, 2] }, "2 numbers as mean, but the image has 3 channels"),
         ];
         var image = Pictures.Noise(9, 9);
-        foreach (var (transform, text) in wrong) Assert.Contains(text, Assert.Throws<FrostlineException>(() => Apply(image, transform)).Message, StringComparison.Ordinal);
-        Assert.StartsWith("a.png: ", Assert.Throws<FrostlineException>(() => new ChannelOrder().Apply(SampleOf(Pictures.Noise(2, 2, 1)), Pictures.Random())).Message, StringComparison.Ordinal);
-        Assert.Contains("no image", Assert.Throws<FrostlineException>(() => new Scale().Apply(new Sample { Source = "x" }, Pictures.Random())).Message, StringComparison.Ordinal);
+        foreach (var (transform, text) in wrong)
+            Assert.Contains(
+                text,
+                Assert.Throws<FrostlineException>(() => Apply(image, transform)).Message,
+                StringComparison.Ordinal);
+        Assert.StartsWith(
+            "a.png: ",
+            Assert.Throws<FrostlineException>(
+                () => new ChannelOrder().Apply(SampleOf(Pictures.Noise(2, 2, 1)), Pictures.Random())).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no image",
+            Assert.Throws<FrostlineException>(() => new Scale().Apply(new Sample { Source = "x" }, Pictures.Random())).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -242,7 +286,8 @@ public sealed class TransformTests
         return sample;
     }
 
-    private static ImageField Apply(ImageField image, params ImageTransform[] transforms) => transforms.Aggregate(image, (i, t) => t.Apply(i, Pictures.Random()));
+    private static ImageField Apply(ImageField image, params ImageTransform[] transforms) =>
+        transforms.Aggregate(image, (i, t) => t.Apply(i, Pictures.Random()));
 
     private static float[] Values(ImageField image) => (float[])image.ToTensor().Values;
 }

@@ -31,7 +31,9 @@ public sealed class ColorJitter : ImageTransform
     /// <inheritdoc/>
     public override OptionProblem? Check()
     {
-        foreach (var (name, value) in new[] { (nameof(Brightness), Brightness), (nameof(Contrast), Contrast), (nameof(Saturation), Saturation) })
+        (string Name, double Value)[] widths =
+            [(nameof(Brightness), Brightness), (nameof(Contrast), Contrast), (nameof(Saturation), Saturation)];
+        foreach (var (name, value) in widths)
             if (value is not (>= 0 and <= 255)) return new OptionProblem(name, "has to be between 0 and 255");
         return Hue is >= 0 and <= 0.5 ? null : new OptionProblem(nameof(Hue), "has to be between 0 and 0.5");
     }
@@ -42,7 +44,13 @@ public sealed class ColorJitter : ImageTransform
         // Everything is drawn, used or not, so that one option does not change what another draws.
         int[] order = [0, 1, 2, 3];
         random.Shuffle<int>(order);
-        double[] amounts = [Factor(Brightness, random), Factor(Contrast, random), Factor(Saturation, random), random.NextDouble(-Hue, Hue)];
+        double[] amounts =
+        [
+            Factor(Brightness, random),
+            Factor(Contrast, random),
+            Factor(Saturation, random),
+            random.NextDouble(-Hue, Hue),
+        ];
         var pixels = image.Pixels;
         foreach (var step in order)
         {
@@ -62,7 +70,10 @@ public sealed class ColorJitter : ImageTransform
     private static double Factor(double width, CounterRandom random) => random.NextDouble(Math.Max(0, 1 - width), 1 + width);
 }
 
-/// <summary><c>grayscale</c>: takes the colour out and keeps the number of channels: <c>grayscale: 0.2</c> at random, <c>grayscale: 1</c> always.</summary>
+/// <summary>
+/// <c>grayscale</c>: takes the colour out and keeps the number of channels: <c>grayscale: 0.2</c> at random, <c>grayscale: 1</c>
+/// always.
+/// </summary>
 public sealed class Grayscale : ImageTransform
 {
     /// <summary>The probability. Default: 1.</summary>
@@ -74,7 +85,8 @@ public sealed class Grayscale : ImageTransform
     public override bool IsRandom => Probability is > 0 and < 1;
 
     /// <inheritdoc/>
-    public override OptionProblem? Check() => Probability is >= 0 and <= 1 ? null : new OptionProblem(nameof(Probability), "a probability is between 0 and 1");
+    public override OptionProblem? Check() =>
+        Probability is >= 0 and <= 1 ? null : new OptionProblem(nameof(Probability), "a probability is between 0 and 1");
 
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)

@@ -27,7 +27,8 @@ internal static class Colour
     {
         long sum = 0;
         var count = pixels.Length / channels;
-        for (var i = 0; i < pixels.Length; i += channels) sum += channels == 3 ? Luma(pixels[i], pixels[i + 1], pixels[i + 2]) : pixels[i];
+        for (var i = 0; i < pixels.Length; i += channels)
+            sum += channels == 3 ? Luma(pixels[i], pixels[i + 1], pixels[i + 2]) : pixels[i];
         var mean = (byte)(((double)sum / count) + 0.5);
         return Table(pixels, level => Blend(mean, level, factor));
     }

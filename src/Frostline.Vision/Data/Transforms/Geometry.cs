@@ -10,13 +10,17 @@ internal static class Geometry
         var channels = image.Channels;
         var pixels = GC.AllocateUninitializedArray<byte>(height * width * channels);
         for (var y = 0; y < height; y++)
-            image.Pixels.AsSpan((((top + y) * image.Width) + left) * channels, width * channels).CopyTo(pixels.AsSpan(y * width * channels));
+            image.Pixels.AsSpan((((top + y) * image.Width) + left) * channels, width * channels)
+                .CopyTo(pixels.AsSpan(y * width * channels));
         return image.WithPicture(pixels, height, width);
     }
 
     /// <summary>Resamples to an exact size.</summary>
     public static ImageField Resize(ImageField image, int height, int width, Interpolation interpolation) =>
-        image.WithPicture(Resampler.Resize(image.Pixels, image.Height, image.Width, image.Channels, height, width, interpolation), height, width);
+        image.WithPicture(
+            Resampler.Resize(image.Pixels, image.Height, image.Width, image.Channels, height, width, interpolation),
+            height,
+            width);
 
     /// <summary>A picture with borders of one grey level, or mirrored at its edges without repeating these.</summary>
     public static ImageField Pad(ImageField image, int top, int left, int bottom, int right, byte? fill)
@@ -28,7 +32,8 @@ internal static class Geometry
         {
             pixels.AsSpan().Fill(level);
             for (var y = 0; y < image.Height; y++)
-                image.Pixels.AsSpan(y * image.Width * channels, image.Width * channels).CopyTo(pixels.AsSpan((((top + y) * width) + left) * channels));
+                image.Pixels.AsSpan(y * image.Width * channels, image.Width * channels).CopyTo(
+                    pixels.AsSpan((((top + y) * width) + left) * channels));
             return image.WithPicture(pixels, height, width);
         }
 
@@ -36,7 +41,8 @@ internal static class Geometry
         {
             var row = Mirrored(y - top, image.Height) * image.Width;
             for (var x = 0; x < width; x++)
-                image.Pixels.AsSpan((row + Mirrored(x - left, image.Width)) * channels, channels).CopyTo(pixels.AsSpan(((y * width) + x) * channels));
+                image.Pixels.AsSpan((row + Mirrored(x - left, image.Width)) * channels, channels)
+                    .CopyTo(pixels.AsSpan(((y * width) + x) * channels));
         }
 
         return image.WithPicture(pixels, height, width);
@@ -51,7 +57,8 @@ internal static class Geometry
         {
             var from = image.Pixels.AsSpan(y * image.Width * channels, image.Width * channels);
             var to = pixels.AsSpan(y * image.Width * channels, image.Width * channels);
-            for (var x = 0; x < image.Width; x++) from.Slice(x * channels, channels).CopyTo(to[((image.Width - 1 - x) * channels)..]);
+            for (var x = 0; x < image.Width; x++)
+                from.Slice(x * channels, channels).CopyTo(to[((image.Width - 1 - x) * channels)..]);
         }
 
         return image.WithPicture(pixels, image.Height, image.Width);
@@ -62,7 +69,8 @@ internal static class Geometry
     {
         var row = image.Width * image.Channels;
         var pixels = GC.AllocateUninitializedArray<byte>(image.Pixels.Length);
-        for (var y = 0; y < image.Height; y++) image.Pixels.AsSpan(y * row, row).CopyTo(pixels.AsSpan((image.Height - 1 - y) * row));
+        for (var y = 0; y < image.Height; y++)
+            image.Pixels.AsSpan(y * row, row).CopyTo(pixels.AsSpan((image.Height - 1 - y) * row));
         return image.WithPicture(pixels, image.Height, image.Width);
     }
 

@@ -15,12 +15,15 @@ public abstract class ImageTransform : ITransform, ICheckedOptions
     public virtual OptionProblem? Check() => null;
 
     /// <inheritdoc/>
-    /// <exception cref="FrostlineException">The sample has no image, the options contradict each other, or the image does not fit them.</exception>
+    /// <exception cref="FrostlineException">
+    /// The sample has no image, the options contradict each other, or the image does not fit them.
+    /// </exception>
     public void Apply(Sample sample, CounterRandom random)
     {
         ArgumentNullException.ThrowIfNull(sample);
         if (!sample.Fields.TryGetValue("image", out var field) || field is not ImageField image)
-            throw new FrostlineException($"{sample.Source}: the sample has no image to transform; its fields are {string.Join(", ", sample.Fields.Keys)}");
+            throw new FrostlineException(
+                $"{sample.Source}: the sample has no image to transform; its fields are {string.Join(", ", sample.Fields.Keys)}");
         RequireOptions();
         try
         {

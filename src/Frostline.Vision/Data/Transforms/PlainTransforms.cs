@@ -86,7 +86,8 @@ public sealed class RandomErasing : ImageTransform
     public IReadOnlyList<double> Ratio { get; set; } = [0.3, 3.3];
 
     /// <summary>
-    /// The grey level of the rectangle, 0 to 255, wherever in the list the values are scaled. Default: each byte is drawn at random.
+    /// The grey level of the rectangle, 0 to 255, wherever in the list the values are scaled. Default: each byte is drawn at
+    /// random.
     /// </summary>
     [Range(0, 255)]
     public int? Fill { get; set; }
@@ -97,8 +98,10 @@ public sealed class RandomErasing : ImageTransform
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
         Probability is not (>= 0 and <= 1) ? new OptionProblem(nameof(Probability), "a probability is between 0 and 1")
-        : !IsRange(Scale, 0, 1) ? new OptionProblem(nameof(Scale), "give the least and the greatest share, between 0 and 1: [0.02, 0.33]")
-        : !IsRange(Ratio, double.Epsilon) ? new OptionProblem(nameof(Ratio), "give the least and the greatest ratio, above 0: [0.3, 3.3]")
+        : !IsRange(Scale, 0, 1)
+            ? new OptionProblem(nameof(Scale), "give the least and the greatest share, between 0 and 1: [0.02, 0.33]")
+        : !IsRange(Ratio, double.Epsilon)
+            ? new OptionProblem(nameof(Ratio), "give the least and the greatest ratio, above 0: [0.3, 3.3]")
         : Fill is < 0 or > 255 ? new OptionProblem(nameof(Fill), "a grey level is 0 to 255")
         : null;
 

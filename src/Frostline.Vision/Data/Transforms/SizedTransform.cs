@@ -36,7 +36,10 @@ public abstract class SizedTransform : ImageTransform
     private protected int ExactWidth => Size ?? Width!.Value;
 }
 
-/// <summary><c>resize</c>: resamples, as torchvision's <c>Resize</c> does a Pillow image: <c>resize: 256</c> or <c>resize: { height: 32, width: 48 }</c>.</summary>
+/// <summary>
+/// <c>resize</c>: resamples, as torchvision's <c>Resize</c> does a Pillow image: <c>resize: 256</c> or <c>resize: { height: 32,
+/// width: 48 }</c>.
+/// </summary>
 public sealed class Resize : SizedTransform
 {
     /// <summary>The length of the short side; the long side becomes <c>floor(size * long / short)</c>.</summary>
@@ -54,12 +57,15 @@ public sealed class Resize : SizedTransform
         (long height, long width) = image.Width <= image.Height
             ? ((long)size * image.Height / image.Width, (long)size)
             : ((long)size, (long)size * image.Width / image.Height);
-        if (height > 1 << 16 || width > 1 << 16) throw new FrostlineException($"a picture of {image.Height} x {image.Width} would become {height} x {width}");
+        if (height > 1 << 16 || width > 1 << 16)
+            throw new FrostlineException($"a picture of {image.Height} x {image.Width} would become {height} x {width}");
         return Geometry.Resize(image, (int)height, (int)width, Interpolation);
     }
 }
 
-/// <summary><c>center-crop</c>: the middle of the picture, as torchvision's <c>CenterCrop</c>; a smaller picture is padded with black.</summary>
+/// <summary>
+/// <c>center-crop</c>: the middle of the picture, as torchvision's <c>CenterCrop</c>; a smaller picture is padded with black.
+/// </summary>
 public sealed class CenterCrop : SizedTransform
 {
     /// <inheritdoc/>
@@ -99,7 +105,9 @@ public sealed class RandomCrop : SizedTransform
     {
         image = Geometry.Pad(image, Padding, Padding, Padding, Padding, (byte)Fill);
         if (image.Height < ExactHeight || image.Width < ExactWidth)
-            throw new FrostlineException($"the picture is {image.Height} x {image.Width} with its padding, random-crop needs {ExactHeight} x {ExactWidth}; put a resize before it");
+            throw new FrostlineException(
+                $"the picture is {image.Height} x {image.Width} with its padding, random-crop needs {ExactHeight} x "
+                + $"{ExactWidth}; put a resize before it");
         var top = random.NextInt32(image.Height - ExactHeight + 1);
         var left = random.NextInt32(image.Width - ExactWidth + 1);
         return Geometry.Crop(image, top, left, ExactHeight, ExactWidth);
@@ -126,8 +134,10 @@ public sealed class RandomResizedCrop : SizedTransform
 
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
-        !IsRange(Scale, double.Epsilon, 1) ? new OptionProblem(nameof(Scale), "give the least and the greatest share, between 0 and 1: [0.08, 1]")
-        : !IsRange(Ratio, double.Epsilon) ? new OptionProblem(nameof(Ratio), "give the least and the greatest ratio, above 0: [0.75, 1.333]")
+        !IsRange(Scale, double.Epsilon, 1)
+            ? new OptionProblem(nameof(Scale), "give the least and the greatest share, between 0 and 1: [0.08, 1]")
+        : !IsRange(Ratio, double.Epsilon)
+            ? new OptionProblem(nameof(Ratio), "give the least and the greatest ratio, above 0: [0.75, 1.333]")
         : base.Check();
 
     /// <inheritdoc/>
@@ -151,7 +161,8 @@ public sealed class RandomResizedCrop : SizedTransform
         }
 
         var own = (double)width / height;
-        var (partHeight, partWidth) = own < Ratio[0] ? (Math.Max(1, (int)Math.Round(width / Ratio[0], MidpointRounding.ToEven)), width)
+        var (partHeight, partWidth) = own < Ratio[0]
+            ? (Math.Max(1, (int)Math.Round(width / Ratio[0], MidpointRounding.ToEven)), width)
             : own > Ratio[1] ? (height, Math.Max(1, (int)Math.Round(height * Ratio[1], MidpointRounding.ToEven)))
             : (height, width);
         return ((height - partHeight) / 2, (width - partWidth) / 2, partHeight, partWidth);

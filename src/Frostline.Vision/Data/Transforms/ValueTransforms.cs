@@ -12,15 +12,18 @@ public sealed class Scale : ImageTransform
 
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
-        double.IsFinite(Divisor) && Divisor != 0 ? null : new OptionProblem(nameof(Divisor), "the divisor has to be a number other than 0");
+        double.IsFinite(Divisor) && Divisor != 0
+            ? null
+            : new OptionProblem(nameof(Divisor), "the divisor has to be a number other than 0");
 
     /// <inheritdoc/>
-    protected override ImageField Change(ImageField image, CounterRandom random) => image.MapValues((_, value) => value / (float)Divisor);
+    protected override ImageField Change(ImageField image, CounterRandom random) =>
+        image.MapValues((_, value) => value / (float)Divisor);
 }
 
 /// <summary>
-/// <c>value-range</c>: maps the grey levels 0 to 255 to a range: v / (255 / (to - from)) + from, in float32. From -1 to 1 that
-/// is v / 127.5 - 1.
+/// <c>value-range</c>: maps the grey levels 0 to 255 to a range: v / (255 / (to - from)) + from, in float32. From -1 to 1 that is
+/// v / 127.5 - 1.
 /// </summary>
 public sealed class ValueRange : ImageTransform
 {
@@ -32,7 +35,9 @@ public sealed class ValueRange : ImageTransform
 
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
-        double.IsFinite(From) && double.IsFinite(To) && From != To ? null : new OptionProblem(nameof(To), "from and to have to be different numbers");
+        double.IsFinite(From) && double.IsFinite(To) && From != To
+            ? null
+            : new OptionProblem(nameof(To), "from and to have to be different numbers");
 
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
@@ -43,8 +48,8 @@ public sealed class ValueRange : ImageTransform
 }
 
 /// <summary>
-/// <c>normalize</c>: (v - mean) / std per channel, in float32, on the values as they are at that point: after <c>scale</c>, means of
-/// 0.485 and the like; without it, grey levels. Channels count in the order that <c>channel-order</c> has made.
+/// <c>normalize</c>: (v - mean) / std per channel, in float32, on the values as they are at that point: after <c>scale</c>, means
+/// of 0.485 and the like; without it, grey levels. Channels count in the order that <c>channel-order</c> has made.
 /// </summary>
 public sealed class Normalize : ImageTransform
 {
@@ -56,8 +61,10 @@ public sealed class Normalize : ImageTransform
 
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
-        Mean.Count == 0 || !Mean.All(double.IsFinite) ? new OptionProblem(nameof(Mean), "give one number a channel, or one for all")
-        : Std.Count == 0 || !Std.All(s => double.IsFinite(s) && s != 0) ? new OptionProblem(nameof(Std), "give one number other than 0 a channel, or one for all")
+        Mean.Count == 0 || !Mean.All(double.IsFinite)
+            ? new OptionProblem(nameof(Mean), "give one number a channel, or one for all")
+        : Std.Count == 0 || !Std.All(s => double.IsFinite(s) && s != 0)
+            ? new OptionProblem(nameof(Std), "give one number other than 0 a channel, or one for all")
         : null;
 
     /// <inheritdoc/>
@@ -69,7 +76,9 @@ public sealed class Normalize : ImageTransform
         float[] PerChannel(IReadOnlyList<double> numbers, string what)
         {
             if (numbers.Count != 1 && numbers.Count != image.Outputs.Count)
-                throw new FrostlineException($"normalize has {numbers.Count} numbers as {what}, but the image has {image.Outputs.Count} channels; the transform channels changes that");
+                throw new FrostlineException(
+                    $"normalize has {numbers.Count} numbers as {what}, but the image has {image.Outputs.Count} channels; the "
+                    + "transform channels changes that");
             return [.. Enumerable.Range(0, image.Outputs.Count).Select(c => (float)numbers[numbers.Count == 1 ? 0 : c])];
         }
     }
@@ -85,7 +94,10 @@ public enum ColorOrder
     Bgr,
 }
 
-/// <summary><c>channel-order</c>: the order of the colours in the tensor: <c>channel-order: bgr</c>. State it once, before <c>normalize</c>.</summary>
+/// <summary>
+/// <c>channel-order</c>: the order of the colours in the tensor: <c>channel-order: bgr</c>. State it once, before
+/// <c>normalize</c>.
+/// </summary>
 public sealed class ChannelOrder : ImageTransform
 {
     /// <summary>The order.</summary>
@@ -102,8 +114,8 @@ public sealed class ChannelOrder : ImageTransform
 }
 
 /// <summary>
-/// <c>channels</c>: grey to three equal channels, or colours to grey (ITU-R 601-2 luma, as Pillow's): <c>channels: 3</c>. Has to come
-/// before transforms of values.
+/// <c>channels</c>: grey to three equal channels, or colours to grey (ITU-R 601-2 luma, as Pillow's): <c>channels: 3</c>. Has to
+/// come before transforms of values.
 /// </summary>
 public sealed class Channels : ImageTransform
 {
@@ -113,13 +125,15 @@ public sealed class Channels : ImageTransform
     public int Count { get; set; } = 3;
 
     /// <inheritdoc/>
-    public override OptionProblem? Check() => Count is 1 or 3 ? null : new OptionProblem(nameof(Count), "an image has 1 or 3 channels");
+    public override OptionProblem? Check() =>
+        Count is 1 or 3 ? null : new OptionProblem(nameof(Count), "an image has 1 or 3 channels");
 
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
     {
         if (image.Channels == Count) return image;
-        if (!image.HasPlainValues) throw new FrostlineException("channels has to come before scale, value-range, normalize and channel-order");
+        if (!image.HasPlainValues)
+            throw new FrostlineException("channels has to come before scale, value-range, normalize and channel-order");
         var pixels = Count == 1 ? Colour.Luma(image.Pixels) : Colour.Repeat(image.Pixels);
         return new ImageField(pixels, image.Height, image.Width, Count);
     }
