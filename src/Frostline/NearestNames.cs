@@ -3,20 +3,27 @@ namespace Frostline;
 /// <summary>Finds the names that a user may have meant; errors about unknown names end with them.</summary>
 public static class NearestNames
 {
+    // The time is quadratic in the length, and names may come from a damaged file.
+    private const int LongestName = 500;
+
     /// <summary>The candidates most like <paramref name="name"/>, best first.</summary>
     /// <param name="name">What was written.</param>
     /// <param name="candidates">The names that exist.</param>
     /// <param name="most">How many to return at the most; default 3.</param>
     /// <returns>
-    /// Candidates whose edit distance (Levenshtein 1966, case ignored) to the name, or to a dotted part of equal depth, is
-    /// at most half the longer one's length; empty where nothing is near.
+    /// Candidates whose edit distance to the name (Levenshtein 1966, case ignored) is at most half the longer one's length;
+    /// empty where nothing is near. Names of more than 500 characters are left out.
     /// </returns>
     public static IReadOnlyList<string> Of(string name, IEnumerable<string> candidates, int most = 3)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(candidates);
+        if (name.Length > LongestName) return [];
         var wanted = name.ToUpperInvariant();
         return [.. candidates
+            // The distance is at least the difference of the lengths, which costs nothing to compare.
+            .Where(candidate => candidate.Length <= LongestName
+                && Math.Abs(candidate.Length - wanted.Length) * 2 <= Math.Max(candidate.Length, wanted.Length))
             .Distinct(StringComparer.Ordinal)
             .Select(candidate => (candidate, distance: Distance(wanted, candidate.ToUpperInvariant())))
             .Where(pair => pair.distance * 2 <= Math.Max(wanted.Length, pair.candidate.Length))
