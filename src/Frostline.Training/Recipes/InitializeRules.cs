@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using Frostline.Checkpoints;
+using Frostline.Initialization;
 using Frostline.Training.Registration;
 
 namespace Frostline.Training.Recipes;
@@ -8,11 +10,25 @@ namespace Frostline.Training.Recipes;
 public abstract record InitializeRule;
 
 /// <summary>Draws values at random, by a network's scheme or by one initialiser.</summary>
-public sealed record DrawRule : InitializeRule
+public sealed record DrawRule : InitializeRule, ICheckedOptions
 {
     /// <summary>A selector: which parameters and buffers are drawn.</summary>
     [LeadingKey]
     public required string Draw { get; init; }
+
+    /// <summary>A scheme, which knows how each layer's tensors are drawn. Either this or <c>initializer</c>.</summary>
+    public CatalogItem<InitializationScheme>? Scheme { get; init; }
+
+    /// <summary>One initializer for all tensors that the selector matches. Either this or <c>scheme</c>.</summary>
+    public CatalogItem<Initializer>? Initializer { get; init; }
+
+    /// <inheritdoc/>
+    public OptionProblem? Check() => (Scheme, Initializer) switch
+    {
+        (null, null) => new OptionProblem(nameof(Draw), "the rule does not say how; add scheme: or initializer:"),
+        (not null, not null) => new OptionProblem(nameof(Initializer), "scheme and initializer exclude each other; keep one of them"),
+        _ => null,
+    };
 }
 
 /// <summary>Loads values from a checkpoint.</summary>
@@ -47,6 +63,22 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     [Percentage]
     [Range(0d, 1d)]
     public double Require { get; init; } = 1;
+
+    /// <summary>
+    /// A selector: tensors inside <c>into</c> that are left to earlier rules, whatever the file holds for them; they do not count
+    /// for <c>require</c>. Default: none.
+    /// </summary>
+    public string? Skip { get; init; }
+
+    /// <summary>From the file's names to the network's, as the rule says.</summary>
+    public KeyMap ToKeyMap()
+    {
+        var map = KeyMap.Identity;
+        if (StripPrefix is not null) map = map.StripPrefix(StripPrefix);
+        if (StripOptionalPrefix is not null) map = map.StripOptional(StripOptionalPrefix);
+        foreach (var rename in Rename) map = map.Rename(rename.From, rename.To);
+        return AddPrefix is null ? map : map.AddPrefix(AddPrefix);
+    }
 
     /// <inheritdoc/>
     public OptionProblem? Check()

@@ -45,6 +45,7 @@ public sealed partial record Recipe
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(registry);
+        folder = Path.GetFullPath(folder);
         var node = RecipeText.Read(text, source);
         if (node is not MapNode root)
             throw new RecipeException(node.Position, node.IsNull ? "the recipe is empty; it starts with version: 1" : $"\"{node.Excerpt}\" is no recipe; a recipe is keys and values, and starts with version: 1");
@@ -55,6 +56,12 @@ public sealed partial record Recipe
         var recipe = (Recipe)binder.Object(typeof(Recipe), root, "");
         return recipe with { Folder = folder, Positions = binder.Positions };
     }
+
+    /// <summary>
+    /// This recipe as YAML with every default explicit, paths as they were given. It loads to the same recipe; overrides are part
+    /// of it.
+    /// </summary>
+    public string ToYaml() => RecipeWriter.Write(this);
 
     /// <summary>An error at a place of this recipe.</summary>
     /// <param name="path">

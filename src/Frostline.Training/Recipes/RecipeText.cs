@@ -97,7 +97,19 @@ internal sealed partial class RecipeText
         return node;
     }
 
-    private ScalarNode Text(Scalar scalar) => new(_locate(scalar.Start), scalar.Value, scalar.Style != ScalarStyle.Plain);
+    private ScalarNode Text(Scalar scalar)
+    {
+        // An escape can state half a surrogate pair, which no file can hold.
+        var whole = true;
+        for (var i = 0; i < scalar.Value.Length && whole; i++)
+        {
+            if (!char.IsSurrogate(scalar.Value[i])) continue;
+            whole = i + 1 < scalar.Value.Length && char.IsSurrogatePair(scalar.Value, i++);
+        }
+
+        var node = new ScalarNode(_locate(scalar.Start), scalar.Value, scalar.Style != ScalarStyle.Plain);
+        return whole ? node : throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is not text: it has half a surrogate pair");
+    }
 
     private ListNode List(int depth)
     {

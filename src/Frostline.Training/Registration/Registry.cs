@@ -1,4 +1,5 @@
 using System.Reflection;
+using Frostline.Initialization;
 using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
@@ -20,6 +21,12 @@ public sealed class Registry
     /// <c>image</c> to the output <c>logits</c>.
     /// </summary>
     public Catalog<torch.nn.Module> Networks { get; } = new("network");
+
+    /// <summary>Initialisation schemes: which layers' values are drawn how.</summary>
+    public Catalog<InitializationScheme> Schemes { get; } = new("scheme");
+
+    /// <summary>Initializers: how one tensor's values are drawn.</summary>
+    public Catalog<Initializer> Initializers { get; } = new("initializer");
 
     /// <summary>Data sets.</summary>
     public Catalog<IDataset> Datasets { get; } = new("data set");

@@ -4,13 +4,15 @@ using Frostline.Training.Metrics;
 
 namespace Frostline.Training.Registration;
 
-/// <summary>What training itself brings: optimizers, schedules, losses and metrics of classification.</summary>
+/// <summary>What training itself brings: initializers, schemes, optimizers, schedules, losses and metrics of classification.</summary>
 public sealed class TrainingExtension : IFrostlineExtension
 {
     /// <inheritdoc/>
     public void Register(Registry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
+        InitializerRegistration.Register(registry.Initializers);
+        InitializerRegistration.Register(registry.Schemes);
         RegisterOptimizers(registry.Optimizers);
         RegisterSchedules(registry.Schedules);
         RegisterLosses(registry.Losses);

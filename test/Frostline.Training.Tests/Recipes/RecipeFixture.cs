@@ -31,6 +31,9 @@ internal static class RecipeFixture
           kind: second-kind
         initialize:
           - draw: "**"
+            scheme: pytorch
+          - draw: "head.**"
+            initializer: { name: kaiming-normal, fan: out }
           - load: backbone.pth
             into: "features.**"
             key: state_dict

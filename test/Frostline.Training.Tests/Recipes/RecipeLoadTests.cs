@@ -159,7 +159,7 @@ public sealed class RecipeLoadTests
             var recipe = Recipe.Parse(RecipeFixture.Full, "r.yaml", folder.FullName, RecipeFixture.Registry());
             var rule = recipe.Initialize.OfType<LoadRule>().Single();
             var error = Assert.Throws<RecipeException>(() => recipe.FindCheckpoint(rule));
-            Assert.StartsWith($"r.yaml:13:11: \"backbone.pth\" is missing; looked for {Path.Combine(folder.FullName, "backbone.pth")}, "
+            Assert.StartsWith($"r.yaml:16:11: \"backbone.pth\" is missing; looked for {Path.Combine(folder.FullName, "backbone.pth")}, "
                 + Path.Combine(folder.FullName, "weights", "backbone.pth"), error.Message, StringComparison.Ordinal);
 
             var inWeights = Path.Combine(folder.CreateSubdirectory("weights").FullName, "backbone.pth");
