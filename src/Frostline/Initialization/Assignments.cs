@@ -32,7 +32,8 @@ internal sealed record DrawAssignment(Initializer Initializer) : Assignment
         if (initializer is Constant constant)
             Representable.Check(rule, tensor, constant.Value);
         else if (!Elements.IsFloat(tensor.Info.Type))
-            throw new InitializationException($"{rule}: {tensor.Name} has elements of type {tensor.Info.Type}, which only a constant suits");
+            throw new InitializationException(
+                $"{rule}: {tensor.Name} has elements of type {tensor.Info.Type}, which only a constant suits");
         try
         {
             initializer.Check(tensor.Target);
@@ -43,7 +44,8 @@ internal sealed record DrawAssignment(Initializer Initializer) : Assignment
         }
 
         if (tensor.Info.ByteCount > Array.MaxLength || (!initializer.IsElementwise && tensor.Info.ElementCount > Array.MaxLength))
-            throw new InitializationException($"{rule}: {tensor.Name} {tensor.Info.ShapeText} is too large to be drawn (2 GB are the most)");
+            throw new InitializationException(
+                $"{rule}: {tensor.Name} {tensor.Info.ShapeText} is too large to be drawn (2 GB are the most)");
         return new DrawAssignment(initializer);
     }
 }
@@ -60,7 +62,8 @@ internal static class Representable
         }
         catch (ArgumentException error)
         {
-            throw new InitializationException($"{rule}: {tensor.Name} has elements of type {tensor.Info.Type}, into which the value does not fit", error);
+            throw new InitializationException(
+                $"{rule}: {tensor.Name} has elements of type {tensor.Info.Type}, into which the value does not fit", error);
         }
     }
 }

@@ -87,7 +87,8 @@ public sealed class Normal : Initializer
     internal const string Id = "normal";
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<(string Key, string Value)> Settings => [("mean", Text(Mean)), ("deviation", Text(Deviation))];
+    protected override IReadOnlyList<(string Key, string Value)> Settings =>
+        [("mean", Text(Mean)), ("deviation", Text(Deviation))];
 
     /// <inheritdoc/>
     public override void Fill(InitializationTarget target, Span<double> values, CounterRandom random) =>

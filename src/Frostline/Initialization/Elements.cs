@@ -4,7 +4,9 @@ using Frostline.Checkpoints;
 
 namespace Frostline.Initialization;
 
-/// <summary>Converts elements between their stored form (little-endian) and float64; rounds once, to the nearest, ties to even.</summary>
+/// <summary>
+/// Converts elements between their stored form (little-endian) and float64; rounds once, to the nearest, ties to even.
+/// </summary>
 internal static class Elements
 {
     /// <summary>Whether values of the type can be drawn, and cast from and to one another.</summary>
@@ -12,7 +14,9 @@ internal static class Elements
         type is TensorType.Float64 or TensorType.Float32 or TensorType.Float16 or TensorType.BFloat16;
 
     /// <summary>Stores values; a value beyond the type's range becomes infinite.</summary>
-    /// <exception cref="ArgumentException">The value does not fit an integer type exactly, or the type is an 8-bit float.</exception>
+    /// <exception cref="ArgumentException">
+    /// The value does not fit an integer type exactly, or the type is an 8-bit float.
+    /// </exception>
     public static void FromDouble(ReadOnlySpan<double> values, TensorType type, Span<byte> bytes)
     {
         switch (type)
@@ -108,7 +112,8 @@ internal static class Elements
         var single = (float)value;
         var bits = BitConverter.SingleToUInt32Bits(single);
         if (float.IsInfinity(single)) return (ushort)(bits >> 16);
-        // Rounding twice could round a near tie the wrong way: cut towards zero instead, and let an odd last bit stand for the rest.
+        // Rounding twice could round a near tie the wrong way: cut towards zero instead, and let an odd last bit stand for the
+        // rest.
         if (single != value)
         {
             if (Math.Abs((double)single) > Math.Abs(value)) bits--;

@@ -1,6 +1,8 @@
 namespace Frostline.Initialization;
 
-/// <summary>An initialisation that cannot be done as it is written: a rule without a match, a checkpoint that does not fit.</summary>
+/// <summary>
+/// An initialisation that cannot be done as it is written: a rule without a match, a checkpoint that does not fit.
+/// </summary>
 public sealed class InitializationException : FrostlineException
 {
     /// <summary>Creates the error.</summary>

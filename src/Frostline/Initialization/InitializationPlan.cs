@@ -20,8 +20,8 @@ public sealed class InitializationPlan
     public IReadOnlyList<string> Rules => [.. _rules.Select(rule => rule.Text)];
 
     /// <summary>
-    /// Draws by a scheme. Parameters that the scheme has no initializer for are left to earlier rules, and are an error where there is
-    /// none; buffers that it does not know are left alone.
+    /// Draws by a scheme. Parameters that the scheme has no initializer for are left to earlier rules, and are an error where
+    /// there is none; buffers that it does not know are left alone.
     /// </summary>
     /// <param name="selector">What to draw.</param>
     /// <param name="scheme">The scheme.</param>
@@ -45,9 +45,10 @@ public sealed class InitializationPlan
     }
 
     /// <summary>
-    /// Loads parameters and persistent buffers from a checkpoint. Names and shapes must agree exactly; floating-point types are cast to
-    /// the network's and reported, other types must agree. Tensors that a later rule decides are not loaded and not checked. A
-    /// checkpoint without any norm counters (<c>num_batches_tracked</c>) is accepted as PyTorch accepts it: they are set to 0.
+    /// Loads parameters and persistent buffers from a checkpoint. Names and shapes must agree exactly; floating-point types are
+    /// cast to the network's and reported, other types must agree. Tensors that a later rule decides are not loaded and not
+    /// checked. A checkpoint without any norm counters (<c>num_batches_tracked</c>) is accepted as PyTorch accepts it: they are
+    /// set to 0.
     /// </summary>
     /// <param name="into">What to fill, by the network's names.</param>
     /// <param name="checkpoint">The open checkpoint.</param>
@@ -80,7 +81,9 @@ public sealed class InitializationPlan
 
     /// <summary>Copies values inside the network, after all other rules.</summary>
     /// <param name="to">A parameter or buffer, or a module: then everything that it holds.</param>
-    /// <param name="from">The source of the same kind; each tensor needs a counterpart of the same name below it and equal shape.</param>
+    /// <param name="from">
+    /// The source of the same kind; each tensor needs a counterpart of the same name below it and equal shape.
+    /// </param>
     /// <returns>This plan.</returns>
     public InitializationPlan CopyFrom(string to, string from)
     {
@@ -89,22 +92,25 @@ public sealed class InitializationPlan
         return Add(new CopyRule(to, from));
     }
 
-    /// <summary>Requires that a share of the selected parameters and persistent buffers is loaded in the end, by whichever rules.</summary>
+    /// <summary>
+    /// Requires that a share of the selected parameters and persistent buffers is loaded in the end, by whichever rules.
+    /// </summary>
     /// <param name="selector">What must be loaded. Counters that an old checkpoint lacks do not count.</param>
     /// <param name="coverage">The share of tensors, from 0 to 1.</param>
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
     public InitializationPlan Require(string selector, double coverage)
     {
-        if (!(coverage is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(coverage), coverage, "the required share lies from 0 to 1");
+        if (!(coverage is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(
+            nameof(coverage), coverage, "the required share lies from 0 to 1");
         _requirements.Add((Selector.Parse(selector), coverage));
         return this;
     }
 
     /// <summary>
-    /// Gives the network its values. Everything is checked first: every selector, name, shape and type, and that every checkpoint can be
-    /// read to its end. Only then are values written, in place, tensor by tensor: parameters stay the same objects, and no second copy of
-    /// the network is held. What is drawn depends only on the seed, the tensor's name and its initializer.
+    /// Gives the network its values. Everything is checked first: every selector, name, shape and type, and that every checkpoint
+    /// can be read to its end. Only then are values written, in place, tensor by tensor: parameters stay the same objects, and no
+    /// second copy of the network is held. What is drawn depends only on the seed, the tensor's name and its initializer.
     /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="seed">The seed of all draws.</param>
@@ -112,7 +118,9 @@ public sealed class InitializationPlan
     /// <exception cref="FrostlineException">Something does not fit; the network is as it was.</exception>
     public InitializationReport Apply(torch.nn.Module network, long seed) => Run(network, seed, write: true, check: null);
 
-    /// <summary>Does all that <see cref="Apply"/> does except writing: the same checks, and the report with statistics NaN.</summary>
+    /// <summary>
+    /// Does all that <see cref="Apply"/> does except writing: the same checks, and the report with statistics NaN.
+    /// </summary>
     /// <param name="network">The network; it is not changed.</param>
     /// <param name="seed">The seed of all draws.</param>
     /// <returns>Where each value would come from.</returns>
@@ -144,7 +152,9 @@ public sealed class InitializationPlan
         if (counted.Count - others.Count >= coverage * counted.Count) return;
         throw new InitializationException(string.Create(
             CultureInfo.InvariantCulture,
-            $"{rule}: {counted.Count - others.Count} of {counted.Count} tensors are loaded, {coverage * 100:0.##} % are required; {others[0].Name} is decided by: {decisions.Of(others[0])!.Rule}"));
+            $"{rule}: {counted.Count - others.Count} of {counted.Count} tensors are loaded, ")
+            + string.Create(CultureInfo.InvariantCulture, $"{coverage * 100:0.##} % are required; ")
+            + $"{others[0].Name} is decided by: {decisions.Of(others[0])!.Rule}");
     }
 
     private InitializationPlan Add(PlanRule rule)

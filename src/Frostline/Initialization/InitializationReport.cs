@@ -75,7 +75,8 @@ public sealed class InitializationReport
 
     /// <summary>The loaded tensors whose element type had to be cast.</summary>
     [JsonIgnore]
-    public IReadOnlyList<TensorProvenance> Cast => [.. Loaded.Where(tensor => ((Origin.Loaded)tensor.Origin).CastFrom is not null)];
+    public IReadOnlyList<TensorProvenance> Cast => [.. Loaded.Where(
+        tensor => ((Origin.Loaded)tensor.Origin).CastFrom is not null)];
 
     /// <summary>Names that a <c>Load</c> rule was to fill and its checkpoint lacks.</summary>
     [JsonIgnore]
@@ -149,12 +150,15 @@ public sealed class InitializationReport
         try
         {
             return JsonSerializer.Deserialize<InitializationReport>(json, Json)
-                ?? throw new InitializationException("the provenance is empty (\"null\"); the file that held it was not written by Frostline");
+                ?? throw new InitializationException(
+                    "the provenance is empty (\"null\"); the file that held it was not written by Frostline");
         }
         catch (Exception error) when (error is JsonException or NotSupportedException or ArgumentException)
         {
             throw new InitializationException(
-                $"the provenance cannot be read: {error.Message}; the file that held it was not written by this version of Frostline", error);
+                $"the provenance cannot be read: {error.Message}; the file that held it was not written by this version of "
+                + "Frostline",
+                error);
         }
     }
 
@@ -169,10 +173,12 @@ public sealed class InitializationReport
             text.Append(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd()).Append('\n');
         foreach (var load in Loads)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{load.File}: {load.Loaded} of {load.Selected} loaded, content {load.Hash}\n");
+            text.Append(
+                CultureInfo.InvariantCulture, $"{load.File}: {load.Loaded} of {load.Selected} loaded, content {load.Hash}\n");
             foreach (var name in load.Missing) text.Append(CultureInfo.InvariantCulture, $"  missing     {name}\n");
             foreach (var key in load.Unexpected) text.Append(CultureInfo.InvariantCulture, $"  unexpected  {key}\n");
-            foreach (var skip in load.Skipped) text.Append(CultureInfo.InvariantCulture, $"  skipped     {skip.Key}: {skip.Reason}\n");
+            foreach (var skip in load.Skipped) text.Append(
+                CultureInfo.InvariantCulture, $"  skipped     {skip.Key}: {skip.Reason}\n");
             foreach (var remark in load.Remarks) text.Append(CultureInfo.InvariantCulture, $"  remark      {remark}\n");
         }
 

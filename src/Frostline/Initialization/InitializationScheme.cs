@@ -26,9 +26,10 @@ public sealed partial class InitializationScheme
     public string Name { get; }
 
     /// <summary>
-    /// PyTorch's defaults, layer by layer (each layer's <c>reset_parameters</c>): convolutions, transposed ones too, and linear layers
-    /// <c>kaiming_uniform(a = sqrt(5))</c>, which is uniform within 1 / sqrt(fan in), with their bias in the same range; norms
-    /// weight 1 and bias 0, running mean 0, running variance 1, counter 0; embeddings normal(0, 1); PReLU 0.25.
+    /// PyTorch's defaults, layer by layer (each layer's <c>reset_parameters</c>): convolutions, transposed ones too, and
+    /// linear layers <c>kaiming_uniform(a = sqrt(5))</c>, which is uniform within 1 / sqrt(fan in), with their bias in the
+    /// same range; norms weight 1 and bias 0, running mean 0, running variance 1, counter 0; embeddings normal(0, 1); PReLU
+    /// 0.25.
     /// </summary>
     public static InitializationScheme PyTorch { get; } = new InitializationScheme("pytorch")
         .Add(["Convolution", "ConvolutionTranspose", "Linear"], "weight", new KaimingUniform(slope: Math.Sqrt(5)))
@@ -42,16 +43,17 @@ public sealed partial class InitializationScheme
         .Add(Norms, "num_batches_tracked", Constant.Zeros);
 
     /// <summary>
-    /// torchvision's ResNet: convolutions Kaiming normal with fan out and the gain of ReLU, norms 1 and 0, linear layers PyTorch's
-    /// default (He et al., "Deep Residual Learning for Image Recognition", 2015, as in <c>torchvision.models.resnet</c>).
+    /// torchvision's ResNet: convolutions Kaiming normal with fan out and the gain of ReLU, norms 1 and 0, linear layers
+    /// PyTorch's default (He et al., "Deep Residual Learning for Image Recognition", 2015, as in
+    /// <c>torchvision.models.resnet</c>).
     /// </summary>
     public static InitializationScheme ResNet { get; } = PyTorch.Named("resnet")
         .Add(["Convolution"], "weight", new KaimingNormal(FanMode.Out, Nonlinearity.Relu));
 
     /// <summary>
-    /// <see cref="ResNet"/> with the weight of the last norm of every residual branch 0, so that each block starts as the identity
-    /// (Goyal et al., "Accurate, Large Minibatch SGD", 2017; torchvision's <c>zero_init_residual</c>). A block is a module called
-    /// <c>layerN.M</c>; its last norm is <c>bn3</c> where it has one, otherwise <c>bn2</c>.
+    /// <see cref="ResNet"/> with the weight of the last norm of every residual branch 0, so that each block starts as the
+    /// identity (Goyal et al., "Accurate, Large Minibatch SGD", 2017; torchvision's <c>zero_init_residual</c>). A block is a
+    /// module called <c>layerN.M</c>; its last norm is <c>bn3</c> where it has one, otherwise <c>bn2</c>.
     /// </summary>
     public static InitializationScheme ResNetZeroResidual { get; } = ResNet.Named("resnet-zero-residual")
         .Add(LastNorms, Constant.Zeros);
@@ -86,9 +88,15 @@ public sealed partial class InitializationScheme
         return new InitializationScheme(name, _rules);
     }
 
-    /// <summary>This scheme with one more initializer, which goes before all earlier ones: for a role in layers of some types.</summary>
-    /// <param name="types">The layers' types, as <c>type:</c> of a selector names them; base types include what derives from them.</param>
-    /// <param name="role">The parameter's or buffer's name inside its layer, for example <c>weight</c>; those of layers within are not meant.</param>
+    /// <summary>
+    /// This scheme with one more initializer, which goes before all earlier ones: for a role in layers of some types.
+    /// </summary>
+    /// <param name="types">
+    /// The layers' types, as <c>type:</c> of a selector names them; base types include what derives from them.
+    /// </param>
+    /// <param name="role">
+    /// The parameter's or buffer's name inside its layer, for example <c>weight</c>; those of layers within are not meant.
+    /// </param>
     /// <param name="initializer">What draws them.</param>
     public InitializationScheme Add(IReadOnlyList<string> types, string role, Initializer initializer)
     {
@@ -130,7 +138,8 @@ public sealed partial class InitializationScheme
 
     private static IEnumerable<string> OfLayers(SelectionTree tree, IReadOnlyList<string> types, string role)
     {
-        var names = tree.Nodes.Where(node => node.Kind != NodeKind.Module).Select(node => node.Name).ToHashSet(StringComparer.Ordinal);
+        var names = tree.Nodes.Where(node => node.Kind != NodeKind.Module).Select(node => node.Name)
+            .ToHashSet(StringComparer.Ordinal);
         return tree.Nodes
             .Where(node => node.Kind == NodeKind.Module && node.Types.Any(type => types.Contains(type, StringComparer.Ordinal)))
             .Select(node => node.Name.Length == 0 ? role : $"{node.Name}.{role}")
@@ -139,7 +148,8 @@ public sealed partial class InitializationScheme
 
     private static IEnumerable<string> LastNorms(SelectionTree tree)
     {
-        var parameters = tree.Nodes.Where(node => node.Kind == NodeKind.Parameter).Select(node => node.Name).ToHashSet(StringComparer.Ordinal);
+        var parameters = tree.Nodes.Where(node => node.Kind == NodeKind.Parameter).Select(node => node.Name)
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var block in tree.Nodes.Where(node => node.Kind == NodeKind.Module && ResidualBlock().IsMatch(node.Name)))
         {
             var last = $"{block.Name}.bn3.weight";
@@ -148,7 +158,8 @@ public sealed partial class InitializationScheme
         }
     }
 
-    [GeneratedRegex(@"(^|\.)layer\d+\.\d+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"(^|\.)layer\d+\.\d+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex ResidualBlock();
 
     private sealed record Rule(Func<SelectionTree, IEnumerable<string>> Choose, Initializer Initializer);

@@ -45,7 +45,9 @@ public abstract class Initializer
 
     /// <summary>The name with all settings, for example <c>normal(mean: 0, deviation: 0.01)</c>.</summary>
     public sealed override string ToString() =>
-        Settings.Count == 0 ? Name : $"{Name}({string.Join(", ", Settings.Select(setting => $"{setting.Key}: {setting.Value}"))})";
+        Settings.Count == 0
+            ? Name
+            : $"{Name}({string.Join(", ", Settings.Select(setting => $"{setting.Key}: {setting.Value}"))})";
 
     /// <summary>A number as settings print it: the shortest text that reads back to the same value.</summary>
     protected static string Text(double value) => value.ToString("R", CultureInfo.InvariantCulture);
@@ -54,7 +56,8 @@ public abstract class Initializer
     /// <param name="target">The tensor.</param>
     /// <param name="need">What the initializer needs, for example <c>needs at least two dimensions</c>.</param>
     protected InitializationException Unsuitable(InitializationTarget target, string need) => new(
-        $"{Name} cannot fill {target.Tensor.Name} of shape {target.Tensor.ShapeText}: it {need}; give this tensor another initializer");
+        $"{Name} cannot fill {target.Tensor.Name} of shape {target.Tensor.ShapeText}: it {need}; "
+        + "give this tensor another initializer");
 
     /// <summary>Throws where a setting is not a finite number, or lies below a bound.</summary>
     /// <param name="initializer">The initializer's name.</param>
@@ -64,7 +67,11 @@ public abstract class Initializer
     /// <param name="most">The greatest value that is allowed; default none.</param>
     /// <exception cref="InitializationException">The value is not allowed.</exception>
     protected static void Require(
-        string initializer, string key, double value, double least = double.NegativeInfinity, double most = double.PositiveInfinity)
+        string initializer,
+        string key,
+        double value,
+        double least = double.NegativeInfinity,
+        double most = double.PositiveInfinity)
     {
         if (double.IsFinite(value) && value >= least && value <= most) return;
         var range = (double.IsFinite(least), double.IsFinite(most)) switch

@@ -16,17 +16,21 @@ public static class Initializers
             [Normal.Id] = ("normal: mean (0), deviation (1)", s => new Normal(s.Number("mean", 0), s.Number("deviation", 1))),
             [TruncatedNormal.Id] = (
                 "normal, cut off: mean (0), deviation (1), low (-2), high (2)",
-                s => new TruncatedNormal(s.Number("mean", 0), s.Number("deviation", 1), s.Number("low", -2), s.Number("high", 2))),
+                s => new TruncatedNormal(
+                    s.Number("mean", 0), s.Number("deviation", 1), s.Number("low", -2), s.Number("high", 2))),
             [XavierUniform.Id] = ("Glorot and Bengio's, uniform: gain (1)", s => new XavierUniform(s.Number("gain", 1))),
             [XavierNormal.Id] = ("Glorot and Bengio's, normal: gain (1)", s => new XavierNormal(s.Number("gain", 1))),
             [KaimingUniform.Id] = (
                 "He's, uniform: fan (in), nonlinearity (leaky-relu), slope (0)",
-                s => new KaimingUniform(s.Choice("fan", FanMode.In), s.Choice("nonlinearity", Nonlinearity.LeakyRelu), s.Number("slope", 0))),
+                s => new KaimingUniform(
+                    s.Choice("fan", FanMode.In), s.Choice("nonlinearity", Nonlinearity.LeakyRelu), s.Number("slope", 0))),
             [KaimingNormal.Id] = (
                 "He's, normal: fan (in), nonlinearity (leaky-relu), slope (0)",
-                s => new KaimingNormal(s.Choice("fan", FanMode.In), s.Choice("nonlinearity", Nonlinearity.LeakyRelu), s.Number("slope", 0))),
+                s => new KaimingNormal(
+                    s.Choice("fan", FanMode.In), s.Choice("nonlinearity", Nonlinearity.LeakyRelu), s.Number("slope", 0))),
             [FanInBias.Id] = ("uniform within 1 / sqrt(fan in of the weight beside it)", _ => new FanInBias()),
-            [PriorProbability.Id] = ("the logit of a probability: probability (0.01)", s => new PriorProbability(s.Number("probability", 0.01))),
+            [PriorProbability.Id] = (
+                "the logit of a probability: probability (0.01)", s => new PriorProbability(s.Number("probability", 0.01))),
             [Orthogonal.Id] = ("orthonormal rows or columns: gain (1)", s => new Orthogonal(s.Number("gain", 1))),
             [Dirac.Id] = ("the identity as a convolution: groups (1)", s => new Dirac(s.Whole("groups", 1))),
             [Eye.Id] = ("the identity matrix", _ => new Eye()),
@@ -36,12 +40,15 @@ public static class Initializers
         };
 
     /// <summary>All names, sorted, each with a line that says what it is and lists its settings with their defaults.</summary>
-    public static IReadOnlyList<(string Name, string Summary)> All => [.. Entries.Select(entry => (entry.Key, entry.Value.Summary))];
+    public static IReadOnlyList<(string Name, string Summary)> All =>
+        [.. Entries.Select(entry => (entry.Key, entry.Value.Summary))];
 
     /// <summary>Creates an initializer.</summary>
     /// <param name="name">Its name, in kebab-case.</param>
     /// <param name="settings">Its settings by key, as text; those that are left out have their defaults; null for none.</param>
-    /// <exception cref="InitializationException">The name or a key is unknown, a key that is needed is missing, or a value cannot be read.</exception>
+    /// <exception cref="InitializationException">
+    /// The name or a key is unknown, a key that is needed is missing, or a value cannot be read.
+    /// </exception>
     public static Initializer Create(string name, IReadOnlyDictionary<string, string>? settings = null)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -64,7 +71,8 @@ public static class Initializers
         if (!text.TrimEnd().EndsWith(')'))
             throw new InitializationException($"\"{text}\" is not an initializer: write name or name(key: value, ...)");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var part in text.TrimEnd()[(open + 1)..^1].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        var inside = text.TrimEnd()[(open + 1)..^1];
+        foreach (var part in inside.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var colon = part.IndexOf(':', StringComparison.Ordinal);
             if (colon < 0 || !settings.TryAdd(part[..colon].Trim(), part[(colon + 1)..].Trim()))
@@ -127,6 +135,7 @@ internal sealed class InitializerSettings(string initializer, IReadOnlyDictionar
     public void RequireAllRead()
     {
         foreach (var key in settings.Keys)
-            if (!_read.Contains(key)) throw new InitializationException($"{initializer} has no setting \"{key}\"{NearestNames.Hint(key, _read)}");
+            if (!_read.Contains(key)) throw new InitializationException(
+                $"{initializer} has no setting \"{key}\"{NearestNames.Hint(key, _read)}");
     }
 }

@@ -5,12 +5,20 @@ namespace Frostline.Initialization;
 /// <param name="File">The checkpoint's file name, without folder.</param>
 /// <param name="Hash">Its content hash (<c>Checkpoint.ContentHash</c>).</param>
 /// <param name="Loaded">How many tensors of the network got their value from it.</param>
-/// <param name="Selected">How many persistent tensors the rule was to fill: those that it selects and no later rule decides.</param>
-/// <param name="Missing">Tensors that it was to fill and the checkpoint lacks; an earlier rule decided them, or they were kept.</param>
+/// <param name="Selected">
+/// How many persistent tensors the rule was to fill: those that it selects and no later rule decides.
+/// </param>
+/// <param name="Missing">
+/// Tensors that it was to fill and the checkpoint lacks; an earlier rule decided them, or they were kept.
+/// </param>
 /// <param name="Unexpected">Keys of the checkpoint that name nothing in the network.</param>
-/// <param name="Skipped">Keys whose tensor exists in the network and was still not filled by this rule, each with the reason.</param>
+/// <param name="Skipped">
+/// Keys whose tensor exists in the network and was still not filled by this rule, each with the reason.
+/// </param>
 /// <param name="Remarks">What else is worth knowing, one line each, for example a prefix that was not there to strip.</param>
-/// <param name="Parent">The provenance that the checkpoint itself carries, where it is a model file of Frostline's; otherwise null.</param>
+/// <param name="Parent">
+/// The provenance that the checkpoint itself carries, where it is a model file of Frostline's; otherwise null.
+/// </param>
 public sealed record LoadReport(
     string Rule,
     string File,

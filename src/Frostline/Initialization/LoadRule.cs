@@ -37,11 +37,19 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         var (unexpected, skipped) = LeftOver(decisions, map, found, selected, skip);
         foreach (var (tensor, source) in found) decisions.Add(this, tensor, new LoadAssignment(Checkpoint, source));
         foreach (var tensor in counters)
-            decisions.Add(this, tensor, SetAssignment.Checked(Text, tensor, 0, "the checkpoint is older than this counter and holds none"));
+            decisions.Add(
+                this, tensor, SetAssignment.Checked(Text, tensor, 0, "the checkpoint is older than this counter and holds none"));
         List<string> remarks = [.. map.Remarks];
         if (counters.Count > 0) remarks.Add($"the checkpoint holds no {Counter}; {counters.Count} of them set to 0");
         decisions.Add(new PendingLoad(
-            Text, Checkpoint, found.Count, found.Count + missing.Count, [.. missing.Select(t => t.Name)], unexpected, skipped, remarks));
+            Text,
+            Checkpoint,
+            found.Count,
+            found.Count + missing.Count,
+            [.. missing.Select(t => t.Name)],
+            unexpected,
+            skipped,
+            remarks));
     }
 
     private KeyMapResult MapKeys()
@@ -58,8 +66,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
     }
 
     /// <summary>
-    /// Files written before PyTorch 0.4.1 know no counters; PyTorch's strict load accepts that (state-dict version below 2). A file that has
-    /// some counters and lacks others is not old but incomplete.
+    /// Files written before PyTorch 0.4.1 know no counters; PyTorch's strict load accepts that (state-dict version below 2). A
+    /// file that has some counters and lacks others is not old but incomplete.
     /// </summary>
     private HashSet<PlannedTensor> CountersOfOldFile(
         PlannedNetwork network, List<PlannedTensor> missing, Dictionary<PlannedTensor, TensorInfo> found)
@@ -110,7 +118,9 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         }
 
         var hint = NearestNames.Hint(missing, map.Pairs.Select(pair => pair.Target));
-        return hint.Length > 0 ? hint.Replace("did you mean", "does the file call it", StringComparison.Ordinal) : $"; the file begins with \"{map.Pairs[0].Source}\"";
+        return hint.Length > 0
+            ? hint.Replace("did you mean", "does the file call it", StringComparison.Ordinal)
+            : $"; the file begins with \"{map.Pairs[0].Source}\"";
     }
 
     private (List<string> Unexpected, List<SkippedTensor> Skipped) LeftOver(
@@ -127,7 +137,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
             var tensor = decisions.Network.Find(name);
             if (tensor is null) unexpected.Add(key);
             else if (!found.TryGetValue(tensor, out var source)) skipped.Add(new SkippedTensor(key, name, Reason(tensor)));
-            else if (source.Name != key) skipped.Add(new SkippedTensor(key, name, $"the same tensor as {tensor.Name}, which was read from {source.Name}"));
+            else if (source.Name != key) skipped.Add(
+                new SkippedTensor(key, name, $"the same tensor as {tensor.Name}, which was read from {source.Name}"));
         }
 
         return (unexpected, skipped);
@@ -167,6 +178,7 @@ internal sealed record PendingLoad(
             remarks.Add(error.Message);
         }
 
-        return new LoadReport(Rule, Path.GetFileName(Checkpoint.Source), hash, Loaded, Selected, Missing, Unexpected, Skipped, remarks, parent);
+        return new LoadReport(
+            Rule, Path.GetFileName(Checkpoint.Source), hash, Loaded, Selected, Missing, Unexpected, Skipped, remarks, parent);
     }
 }

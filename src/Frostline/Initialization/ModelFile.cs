@@ -6,19 +6,23 @@ namespace Frostline.Initialization;
 
 /// <summary>
 /// Frostline's model files: safetensors with every parameter and persistent buffer under its PyTorch name, in the order of
-/// <c>state_dict</c>, so that PyTorch loads them too; what is known of the model lies beside them as metadata. Equal networks and metadata
-/// give equal bytes: no time and no folder is stored.
+/// <c>state_dict</c>, so that PyTorch loads them too; what is known of the model lies beside them as metadata. Equal networks and
+/// metadata give equal bytes: no time and no folder is stored.
 /// </summary>
 public static class ModelFile
 {
-    /// <summary>The metadata key under which the provenance lies, as <see cref="InitializationReport.ToJson"/> writes it.</summary>
+    /// <summary>
+    /// The metadata key under which the provenance lies, as <see cref="InitializationReport.ToJson"/> writes it.
+    /// </summary>
     public const string ProvenanceKey = "frostline.provenance";
 
     /// <summary>Writes a network. The file is replaced as a whole or not at all; tensors are streamed, one at a time.</summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file.</param>
     /// <param name="metadata">Text entries to store beside the tensors; null for none.</param>
-    /// <param name="provenance">Where the values came from; null stores none, unless <paramref name="metadata"/> holds it.</param>
+    /// <param name="provenance">
+    /// Where the values came from; null stores none, unless <paramref name="metadata"/> holds it.
+    /// </param>
     /// <exception cref="FrostlineException">A tensor is of a type that files cannot hold.</exception>
     public static void Save(
         torch.nn.Module network,
@@ -43,12 +47,14 @@ public static class ModelFile
     ];
 
     /// <summary>
-    /// Loads a model file into a network of the same structure: every parameter and persistent buffer must be there with its exact shape and
-    /// type, and nothing else. On an error the network is as it was.
+    /// Loads a model file into a network of the same structure: every parameter and persistent buffer must be there with its
+    /// exact shape and type, and nothing else. On an error the network is as it was.
     /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="path">The file; any format that <see cref="Checkpoint.Open(string, string)"/> knows.</param>
-    /// <returns>A report in which everything is loaded; its only <see cref="LoadReport"/> holds the file's own provenance.</returns>
+    /// <returns>
+    /// A report in which everything is loaded; its only <see cref="LoadReport"/> holds the file's own provenance.
+    /// </returns>
     /// <exception cref="FrostlineException">The file cannot be read, or does not fit the network exactly.</exception>
     public static InitializationReport Load(torch.nn.Module network, string path)
     {
@@ -70,11 +76,13 @@ public static class ModelFile
         var unexpected = decisions.Loads.SelectMany(load => load.Unexpected).ToList();
         if (unexpected.Count > 0)
             throw new InitializationException(
-                $"{file} holds \"{unexpected[0]}\"{More(unexpected.Count)}, which the network lacks; it was written from another network");
+                $"{file} holds \"{unexpected[0]}\"{More(unexpected.Count)}, which the network lacks; "
+                + "it was written from another network");
         foreach (var tensor in decisions.Network.Tensors)
             if (decisions.Of(tensor)!.Assignment is LoadAssignment load && load.Source.Type != tensor.Info.Type)
                 throw new InitializationException(
-                    $"{file} holds \"{load.Source.Name}\" as {load.Source.Type}, the network has {tensor.Info.Type}; convert the network first");
+                    $"{file} holds \"{load.Source.Name}\" as {load.Source.Type}, the network has {tensor.Info.Type}; "
+                    + "convert the network first");
     }
 
     private static string More(int count) => count > 1 ? $" and {count - 1} more" : "";

@@ -22,7 +22,9 @@ public enum Nonlinearity
     Selu,
 }
 
-/// <summary>The gains of <see cref="Nonlinearity"/> (He et al. 2015, section 2.2; values of PyTorch's <c>calculate_gain</c>).</summary>
+/// <summary>
+/// The gains of <see cref="Nonlinearity"/> (He et al. 2015, section 2.2; values of PyTorch's <c>calculate_gain</c>).
+/// </summary>
 public static class Gains
 {
     /// <summary>The factor by which a draw's deviation is scaled so that the function keeps the variance.</summary>

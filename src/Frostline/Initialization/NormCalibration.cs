@@ -13,25 +13,31 @@ namespace Frostline.Initialization;
 public sealed record CalibratedNorms(string Selector, IReadOnlyList<string> Norms, IReadOnlyList<string> Tensors, int Batches);
 
 /// <summary>
-/// Estimates the running statistics of batch norms anew: the average over some batches of the mean and of the unbiased variance that each
-/// norm sees, all batches weighing the same (a norm with <c>momentum = null</c>, as <c>torch.optim.swa_utils.update_bn</c> does it).
-/// Needed where weights do not fit the statistics: drawn weights under statistics of 0 and 1, or averaged weights.
+/// Estimates the running statistics of batch norms anew: the average over some batches of the mean and of the unbiased variance
+/// that each norm sees, all batches weighing the same (a norm with <c>momentum = null</c>, as
+/// <c>torch.optim.swa_utils.update_bn</c> does it). Needed where weights do not fit the statistics: drawn weights under
+/// statistics of 0 and 1, or averaged weights.
 /// </summary>
 public static class NormCalibration
 {
     /// <summary>
-    /// Runs the batches through the network in inference mode, only the selected norms in training mode, without gradients; then restores
-    /// every mode and momentum. Parameters do not change. On an error the statistics are as they were.
+    /// Runs the batches through the network in inference mode, only the selected norms in training mode, without gradients; then
+    /// restores every mode and momentum. Parameters do not change. On an error the statistics are as they were.
     /// </summary>
     /// <typeparam name="TBatch">What a batch is.</typeparam>
     /// <param name="network">The network.</param>
     /// <param name="selector">Which norms; other modules that it selects are ignored.</param>
     /// <param name="batches">The batches, at least one; read once, in order.</param>
-    /// <param name="forward">Runs one batch through the network; called inside a dispose scope, so it may leave tensors behind.</param>
+    /// <param name="forward">
+    /// Runs one batch through the network; called inside a dispose scope, so it may leave tensors behind.
+    /// </param>
     /// <returns>What was estimated; <see cref="InitializationReport.WithCalibrated"/> records it.</returns>
     /// <exception cref="SelectionException">The selector matches nothing.</exception>
-    /// <exception cref="InitializationException">It selects no norm with running statistics, one is held by a freeze plan, or there is no batch.</exception>
-    public static CalibratedNorms Run<TBatch>(torch.nn.Module network, string selector, IEnumerable<TBatch> batches, Action<TBatch> forward)
+    /// <exception cref="InitializationException">
+    /// It selects no norm with running statistics, one is held by a freeze plan, or there is no batch.
+    /// </exception>
+    public static CalibratedNorms Run<TBatch>(
+        torch.nn.Module network, string selector, IEnumerable<TBatch> batches, Action<TBatch> forward)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(batches);
@@ -47,15 +53,18 @@ public static class NormCalibration
             foreach (var (name, norm) in norms)
             {
                 norm.train();
-                if (!norm.training) throw new InitializationException($"the statistics of {name} are held by a freeze plan; calibrate norms before freezing");
+                if (!norm.training) throw new InitializationException(
+                    $"the statistics of {name} are held by a freeze plan; calibrate norms before freezing");
                 norm.reset_running_stats();
                 norm.momentum = null;
             }
 
             var count = Forward(batches, forward);
-            if (count == 0) throw new InitializationException($"there is no batch to calibrate \"{selector}\" on; give at least one");
+            if (count == 0) throw new InitializationException(
+                $"there is no batch to calibrate \"{selector}\" on; give at least one");
             done = true;
-            return new CalibratedNorms(selector, [.. norms.Select(norm => norm.Name)], [.. before.SelectMany(b => b.Names)], count);
+            return new CalibratedNorms(
+                selector, [.. norms.Select(norm => norm.Name)], [.. before.SelectMany(b => b.Names)], count);
         }
         finally
         {
@@ -89,7 +98,8 @@ public static class NormCalibration
             if (chosen.Modules.Contains(entry.Name) || chosen.Tensors.Contains(statistic)) norms.Add((entry.Name, norm));
         }
 
-        return norms.Count > 0 ? norms : throw new InitializationException($"\"{selector}\" selects no norm with running statistics; nothing to calibrate");
+        return norms.Count > 0 ? norms : throw new InitializationException(
+            $"\"{selector}\" selects no norm with running statistics; nothing to calibrate");
     }
 
     /// <summary>A norm's buffers and momentum, to be put back.</summary>

@@ -33,7 +33,9 @@ public abstract record Origin
     }
 
     /// <summary>The value was drawn, or computed, by an initializer.</summary>
-    /// <param name="Initializer">The initializer with its settings, for example <c>kaiming-normal(fan: out, nonlinearity: relu)</c>.</param>
+    /// <param name="Initializer">
+    /// The initializer with its settings, for example <c>kaiming-normal(fan: out, nonlinearity: relu)</c>.
+    /// </param>
     /// <param name="Seed">The seed of the draw; together with the tensor's name and the initializer it fixes every value.</param>
     /// <param name="Statistics">What the drawn values look like.</param>
     public sealed record Drawn(string Initializer, long Seed, TensorStatistics Statistics) : Origin
@@ -51,7 +53,9 @@ public abstract record Origin
 
     /// <summary>Every element was set to one value.</summary>
     /// <param name="Value">The value.</param>
-    /// <param name="Reason">Why, where no rule asked for it, for example a counter that an old checkpoint lacks; otherwise null.</param>
+    /// <param name="Reason">
+    /// Why, where no rule asked for it, for example a counter that an old checkpoint lacks; otherwise null.
+    /// </param>
     public sealed record Set(double Value, string? Reason = null) : Origin
     {
         /// <inheritdoc/>

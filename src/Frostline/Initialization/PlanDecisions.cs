@@ -16,7 +16,8 @@ internal sealed class PlanDecisions(PlannedNetwork network)
 
     public Decision? Of(PlannedTensor tensor) => _decided.GetValueOrDefault(tensor);
 
-    public void Add(PlanRule rule, PlannedTensor tensor, Assignment assignment) => _decided.Add(tensor, new Decision(rule.Text, assignment));
+    public void Add(PlanRule rule, PlannedTensor tensor, Assignment assignment) =>
+        _decided.Add(tensor, new Decision(rule.Text, assignment));
 
     public void Add(PendingLoad load) => _loads.Push(load);
 
@@ -34,7 +35,8 @@ internal sealed class PlanDecisions(PlannedNetwork network)
                 var owner = Network.Tree.Selection.Nodes.First(node => node.Name == tensor.Entry.Owner);
                 var type = owner.Types.Count > 0 ? owner.Types[0] : "module";
                 throw new InitializationException(
-                    $"{rule.Text}: the scheme has no initializer for {tensor.Name} {tensor.Info.ShapeText} of a {type}; put a rule for it into the plan");
+                    $"{rule.Text}: the scheme has no initializer for {tensor.Name} {tensor.Info.ShapeText} of a {type}; "
+                    + "put a rule for it into the plan");
             }
 
             _decided.Add(tensor, new Decision(TensorProvenance.NoRule, new KeepAssignment()));
@@ -44,7 +46,8 @@ internal sealed class PlanDecisions(PlannedNetwork network)
         {
             var seen = new HashSet<PlannedTensor>(ReferenceEqualityComparer.Instance);
             for (var at = tensor; _decided[at].Assignment is CopyAssignment copy; at = copy.From)
-                if (!seen.Add(at)) throw new InitializationException($"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle");
+                if (!seen.Add(at)) throw new InitializationException(
+                    $"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle");
         }
     }
 }

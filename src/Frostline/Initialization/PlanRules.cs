@@ -33,7 +33,9 @@ internal sealed record DrawRule(Selector Selector, Initializer Initializer)
     }
 }
 
-/// <summary>Draws by a scheme: what it knows of the selected tensors; it must know every parameter that no earlier rule decides.</summary>
+/// <summary>
+/// Draws by a scheme: what it knows of the selected tensors; it must know every parameter that no earlier rule decides.
+/// </summary>
 internal sealed record SchemeRule(Selector Selector, InitializationScheme Scheme)
     : PlanRule($"draw \"{Selector.Text}\" by scheme {Scheme.Name}")
 {
@@ -81,12 +83,15 @@ internal sealed record CopyRule(string To, string From)
         foreach (var tensor in Below(network, To))
         {
             var source = From + tensor[To.Length..];
-            var from = network.Find(source) ?? throw new InitializationException($"{Text}: {tensor} has no counterpart {source}; copy the parts that have one");
+            var from = network.Find(source) ?? throw new InitializationException(
+                $"{Text}: {tensor} has no counterpart {source}; copy the parts that have one");
             var to = network.Find(tensor)!;
             if (!to.Info.Shape.SequenceEqual(from.Info.Shape))
-                throw new InitializationException($"{Text}: {tensor} is {to.Info.ShapeText} and {source} is {from.Info.ShapeText}; shapes must be equal");
+                throw new InitializationException(
+                    $"{Text}: {tensor} is {to.Info.ShapeText} and {source} is {from.Info.ShapeText}; shapes must be equal");
             if (to.Info.Type != from.Info.Type && !(Elements.IsFloat(to.Info.Type) && Elements.IsFloat(from.Info.Type)))
-                throw new InitializationException($"{Text}: {tensor} is {to.Info.Type} and {source} is {from.Info.Type}; such values are not cast");
+                throw new InitializationException(
+                    $"{Text}: {tensor} is {to.Info.Type} and {source} is {from.Info.Type}; such values are not cast");
             if (to == from) throw new InitializationException($"{Text}: {tensor} is {source} already; remove the rule");
             if (decisions.IsOpen(to)) decisions.Add(this, to, new CopyAssignment(from));
         }
@@ -101,6 +106,7 @@ internal sealed record CopyRule(string To, string From)
             .Where(tensor => tensor == name || tensor.StartsWith(name + ".", StringComparison.Ordinal)).ToList();
         if (below.Count > 0) return below;
         var names = network.Tree.Selection.Nodes.Select(node => node.Name);
-        throw new InitializationException($"{Text}: there is no parameter, buffer or module \"{name}\" with values{NearestNames.Hint(name, names)}");
+        throw new InitializationException(
+            $"{Text}: there is no parameter, buffer or module \"{name}\" with values{NearestNames.Hint(name, names)}");
     }
 }

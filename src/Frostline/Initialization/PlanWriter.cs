@@ -40,9 +40,16 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         {
             var tensor = decisions.Network.Find(entry.Name)!;
             return new TensorProvenance(
-                entry.Name, entry.Kind, tensor.Info.Type, tensor.Info.Shape, decisions.Of(tensor)!.Rule, _origins[tensor], Persistent: entry.Persistent);
+                entry.Name,
+                entry.Kind,
+                tensor.Info.Type,
+                tensor.Info.Shape,
+                decisions.Of(tensor)!.Rule,
+                _origins[tensor],
+                Persistent: entry.Persistent);
         });
-        return new InitializationReport(seed, [.. entries], [.. decisions.Loads.Select(load => load.Finish(_hashes[load.Checkpoint]))]);
+        return new InitializationReport(
+            seed, [.. entries], [.. decisions.Loads.Select(load => load.Finish(_hashes[load.Checkpoint]))]);
     }
 
     private void Load(IReadOnlyList<PlannedTensor> tensors)
@@ -52,14 +59,18 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
             if (decisions.Of(tensor)!.Assignment is not LoadAssignment load) continue;
             var (source, type) = (load.Source, tensor.Info.Type);
             _origins[tensor] = new Origin.Loaded(
-                Path.GetFileName(load.Checkpoint.Source), source.Name, _hashes[load.Checkpoint], source.Type == type ? null : source.Type);
+                Path.GetFileName(load.Checkpoint.Source),
+                source.Name,
+                _hashes[load.Checkpoint],
+                source.Type == type ? null : source.Type);
             if (!write) continue;
             var bytes = Take(ref _bytes, source.ByteCount);
             load.Checkpoint.Read(source, bytes);
             Write(tensor, bytes, source.Type);
             var odd = Elements.CountNotFinite(bytes, source.Type);
             if (odd > 0)
-                decisions.Loads.First(pending => pending.Checkpoint == load.Checkpoint).Remarks.Add($"{odd} values of {source.Name} are not finite");
+                decisions.Loads.First(pending => pending.Checkpoint == load.Checkpoint).Remarks
+                    .Add($"{odd} values of {source.Name} are not finite");
         }
     }
 
@@ -101,7 +112,8 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         for (var i = 0; i < batch.Count; i++)
         {
             if (write) TensorBytes.Write(batch[i].Tensor.Entry.Tensor, drawn[i].Bytes);
-            _origins[batch[i].Tensor] = new Origin.Drawn(batch[i].Initializer.ToString(), seed, write ? drawn[i].Statistics : s_unknown);
+            _origins[batch[i].Tensor] = new Origin.Drawn(
+                batch[i].Initializer.ToString(), seed, write ? drawn[i].Statistics : s_unknown);
         }
     }
 

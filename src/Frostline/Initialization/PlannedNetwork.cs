@@ -47,13 +47,15 @@ internal sealed class PlannedNetwork
         var tensors = Tensors.Where(tensor => tensor.Names.Any(chosen.Contains)).ToList();
         return tensors.Count > 0
             ? tensors
-            : throw new InitializationException($"{rule}: \"{selector.Text}\" selects modules without any parameter or buffer; select others");
+            : throw new InitializationException(
+                $"{rule}: \"{selector.Text}\" selects modules without any parameter or buffer; select others");
     }
 
     private static InitializationTarget TargetOf(TensorEntry entry, ModuleTree tree)
     {
         var weight = entry.Owner.Length == 0 ? "weight" : $"{entry.Owner}.weight";
-        return new InitializationTarget(InfoOf(entry), weight != entry.Name && tree.Find(weight) is { } sibling ? InfoOf(sibling) : null);
+        return new InitializationTarget(
+            InfoOf(entry), weight != entry.Name && tree.Find(weight) is { } sibling ? InfoOf(sibling) : null);
     }
 
     private static TensorInfo InfoOf(TensorEntry entry) => new(entry.Name, TensorBytes.TypeOf(entry.Tensor), entry.Tensor.shape);

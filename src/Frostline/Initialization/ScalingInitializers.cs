@@ -79,8 +79,8 @@ public sealed class KaimingUniform : KaimingInitializer
 }
 
 /// <summary>
-/// Normal with mean 0 and deviation <c>gain / sqrt(fan)</c>. Source: He et al. 2015; PyTorch <c>kaiming_normal_</c>. The defaults are
-/// PyTorch's.
+/// Normal with mean 0 and deviation <c>gain / sqrt(fan)</c>. Source: He et al. 2015; PyTorch <c>kaiming_normal_</c>. The defaults
+/// are PyTorch's.
 /// </summary>
 public sealed class KaimingNormal : KaimingInitializer
 {
@@ -131,8 +131,9 @@ public sealed class FanInBias : Initializer
 }
 
 /// <summary>
-/// Every element is <c>-log((1 - probability) / probability)</c>, the logit at which a sigmoid starts with that probability: the bias
-/// of the last layer under a focal loss. Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, section 4.1.
+/// Every element is <c>-log((1 - probability) / probability)</c>, the logit at which a sigmoid starts with that probability: the
+/// bias of the last layer under a focal loss. Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, section
+/// 4.1.
 /// </summary>
 public sealed class PriorProbability : Initializer
 {
@@ -202,8 +203,11 @@ public abstract class KaimingInitializer : ScalingInitializer
 
     /// <inheritdoc/>
     protected sealed override IReadOnlyList<(string Key, string Value)> Settings => Nonlinearity == Nonlinearity.LeakyRelu
-        ? [("fan", InitializerSettings.Text(Fan)), ("nonlinearity", InitializerSettings.Text(Nonlinearity)), ("slope", Text(Slope))]
-        : [("fan", InitializerSettings.Text(Fan)), ("nonlinearity", InitializerSettings.Text(Nonlinearity))];
+        ? [.. FanAndNonlinearity, ("slope", Text(Slope))]
+        : FanAndNonlinearity;
+
+    private IReadOnlyList<(string Key, string Value)> FanAndNonlinearity =>
+        [("fan", InitializerSettings.Text(Fan)), ("nonlinearity", InitializerSettings.Text(Nonlinearity))];
 
     private protected double DeviationOf(InitializationTarget target) => Gain / Math.Sqrt(FansOf(target).Of(Fan));
 }

@@ -6,8 +6,8 @@ namespace Frostline.Initialization;
 /// <summary>
 /// A (semi-)orthogonal matrix times a gain, uniformly distributed: the tensor is seen as <c>[rows, the rest]</c>; with no more
 /// rows than columns its rows are orthonormal, otherwise its columns. It is the Q of a normal matrix's QR decomposition with a
-/// positive diagonal of R, by modified Gram-Schmidt with one reorthogonalisation. Source: Saxe et al., "Exact solutions to the nonlinear
-/// dynamics of learning in deep linear neural networks", 2013; PyTorch <c>orthogonal_</c>.
+/// positive diagonal of R, by modified Gram-Schmidt with one reorthogonalisation. Source: Saxe et al., "Exact solutions to the
+/// nonlinear dynamics of learning in deep linear neural networks", 2013; PyTorch <c>orthogonal_</c>.
 /// </summary>
 public sealed class Orthogonal : Initializer
 {
@@ -186,8 +186,8 @@ public sealed class Eye : Initializer
 }
 
 /// <summary>
-/// Normal with mean 0, and in each column <c>ceil(sparsity * rows)</c> elements, chosen at random, are 0. Source: Martens, "Deep learning
-/// via Hessian-free optimization", ICML 2010; PyTorch <c>sparse_</c>.
+/// Normal with mean 0, and in each column <c>ceil(sparsity * rows)</c> elements, chosen at random, are 0. Source: Martens, "Deep
+/// learning via Hessian-free optimization", ICML 2010; PyTorch <c>sparse_</c>.
 /// </summary>
 public sealed class Sparse : Initializer
 {
@@ -216,7 +216,8 @@ public sealed class Sparse : Initializer
     public override bool IsElementwise => false;
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<(string Key, string Value)> Settings => [("sparsity", Text(Sparsity)), ("deviation", Text(Deviation))];
+    protected override IReadOnlyList<(string Key, string Value)> Settings =>
+        [("sparsity", Text(Sparsity)), ("deviation", Text(Deviation))];
 
     /// <inheritdoc/>
     public override void Check(InitializationTarget target)

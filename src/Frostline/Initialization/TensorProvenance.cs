@@ -12,7 +12,9 @@ namespace Frostline.Initialization;
 /// <param name="Rule">The rule that decided, as it reads in the plan, for example <c>load "resnet18.pth" into "**"</c>.</param>
 /// <param name="Origin">Where the value came from.</param>
 /// <param name="Trained">Whether the value has been trained since; false right after initialisation.</param>
-/// <param name="Persistent">Whether it belongs into files; false only for buffers that the network computes when it is constructed.</param>
+/// <param name="Persistent">
+/// Whether it belongs into files; false only for buffers that the network computes when it is constructed.
+/// </param>
 public sealed record TensorProvenance(
     string Name,
     NodeKind Kind,
@@ -29,7 +31,8 @@ public sealed record TensorProvenance(
     /// <summary>
     /// Why it would be doubtful to freeze this tensor, in a few words; null where nothing speaks against it. Drawn values, and
     /// kept ones that are persistent, are doubtful as long as they have not been trained; loaded, explicitly set and calibrated
-    /// ones are not. A copied tensor is judged by <see cref="InitializationReport.DoubtOf"/>, which also follows a loaded tensor into the file that it came from.
+    /// ones are not. A copied tensor is judged by <see cref="InitializationReport.DoubtOf"/>, which also follows a loaded tensor
+    /// into the file that it came from.
     /// </summary>
     [JsonIgnore]
     public string? Doubt => Trained

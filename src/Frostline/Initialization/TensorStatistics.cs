@@ -7,7 +7,9 @@ namespace Frostline.Initialization;
 /// <param name="Maximum">The largest value.</param>
 public sealed record TensorStatistics(double Mean, double Deviation, double Minimum, double Maximum)
 {
-    /// <summary>Collects statistics from values that arrive in pieces (Chan, Golub and LeVeque's pairwise update, 1979).</summary>
+    /// <summary>
+    /// Collects statistics from values that arrive in pieces (Chan, Golub and LeVeque's pairwise update, 1979).
+    /// </summary>
     internal sealed class Collector
     {
         private long _count;

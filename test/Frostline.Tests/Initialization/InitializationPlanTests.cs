@@ -58,10 +58,22 @@ public sealed class InitializationPlanTests
     {
         using var network = new SmallNetwork();
         var before = Networks.Values(network);
-        Assert.Contains("did you mean \"fc.weight\"", Message(() => new InitializationPlan().Set("fc.weigth", 1).Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("\"con\"", Message(() => new InitializationPlan().Set("fc", 1).CopyFrom("con", "bn").Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("matches nothing", Message(() => new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Keep("head.**").Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("matches nothing", Message(() => new InitializationPlan().Require("head.**", 1).Apply(network, 1)), StringComparison.Ordinal);
+        Assert.Contains(
+            "did you mean \"fc.weight\"",
+            Message(() => new InitializationPlan().Set("fc.weigth", 1).Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "\"con\"",
+            Message(() => new InitializationPlan().Set("fc", 1).CopyFrom("con", "bn").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "matches nothing",
+            Message(() => new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Keep("head.**").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "matches nothing",
+            Message(() => new InitializationPlan().Require("head.**", 1).Apply(network, 1)),
+            StringComparison.Ordinal);
         Networks.AssertEqual(before, Networks.Values(network));
         Assert.Throws<SelectionException>(() => new InitializationPlan().Keep("(a"));
     }
@@ -75,10 +87,12 @@ public sealed class InitializationPlanTests
         using var otherSeed = new SmallNetwork();
         new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(network, 7);
         new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(longer, 7);
-        new InitializationPlan().Draw("fc", InitializationScheme.PyTorch).Draw("bn", InitializationScheme.PyTorch).Draw("conv", InitializationScheme.PyTorch).Apply(reordered, 7);
+        new InitializationPlan().Draw("fc", InitializationScheme.PyTorch).Draw("bn", InitializationScheme.PyTorch)
+            .Draw("conv", InitializationScheme.PyTorch).Apply(reordered, 7);
         new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(otherSeed, 8);
 
-        var (values, with, again, other) = (Networks.Values(network), Networks.Values(longer), Networks.Values(reordered), Networks.Values(otherSeed));
+        var (values, with, again, other) = (
+            Networks.Values(network), Networks.Values(longer), Networks.Values(reordered), Networks.Values(otherSeed));
         foreach (var name in values.Keys)
         {
             Assert.Equal(values[name], with[name]);
@@ -90,7 +104,8 @@ public sealed class InitializationPlanTests
         // What a tensor draws is known outside of any network.
         var expected = new double[1];
         new KaimingUniform(slope: Math.Sqrt(5)).Fill(
-            new InitializationTarget(new TensorInfo("fc.weight", TensorType.Float32, [3, 4])), expected, new CounterRandom(7, "fc.weight"));
+            new InitializationTarget(new TensorInfo("fc.weight", TensorType.Float32, [3, 4])), expected,
+                new CounterRandom(7, "fc.weight"));
         Assert.Equal((float)expected[0], Networks.Floats(network, "fc.weight")[0]);
     }
 
@@ -117,14 +132,20 @@ public sealed class InitializationPlanTests
         using var network = new SmallNetwork();
         using var checkpoint = Networks.Checkpoint(source);
         var before = Networks.Values(network);
-        var plan = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("conv", checkpoint).Set("bn.bias", 3).CopyFrom("bn.weight", "bn.bias");
+        var plan = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("conv", checkpoint).Set("bn.bias", 3)
+            .CopyFrom("bn.weight", "bn.bias");
         var preview = plan.Preview(network, 7);
         Networks.AssertEqual(before, Networks.Values(network));
         var report = plan.Apply(network, 7);
         Assert.Equal(report.Tensors.Select(t => t.Rule), preview.Tensors.Select(t => t.Rule));
         Assert.Equal(report.Loads[0].Hash, preview.Loads[0].Hash);
         Assert.Equal(4, Networks.Floats(network, "bn.weight").Count(v => v == 3));
-        Assert.Contains("scheme", Message(() => new InitializationPlan().Set("fc", double.NaN).Draw("**", new InitializationScheme("empty")).Preview(network, 7)), StringComparison.Ordinal);
+        Assert.Contains(
+            "scheme",
+            Message(
+                () => new InitializationPlan().Set("fc", double.NaN).Draw("**", new InitializationScheme("empty"))
+                    .Preview(network, 7)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -135,7 +156,8 @@ public sealed class InitializationPlanTests
             "draw \"**\" by scheme pytorch: the scheme has no initializer for rnn.own [2] of a Unknown",
             Message(() => new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(network, 1)),
             StringComparison.Ordinal);
-        var report = new InitializationPlan().Draw("**.own", new Normal()).Draw("**", InitializationScheme.PyTorch).Apply(network, 1);
+        var report = new InitializationPlan().Draw("**.own", new Normal()).Draw("**", InitializationScheme.PyTorch)
+            .Apply(network, 1);
         Assert.Equal("draw \"**.own\" by normal(mean: 0, deviation: 1)", report.Find("rnn.own")!.Rule);
     }
 
@@ -153,22 +175,40 @@ public sealed class InitializationPlanTests
         Assert.Equal("decoder.weight", Assert.IsType<Origin.Loaded>(report.Find("encoder.weight")!.Origin).Key);
         using var both = Networks.Checkpoint(network);
         report = new InitializationPlan().Load("**", both).Apply(target, 1);
-        Assert.Equal("the same tensor as encoder.weight, which was read from encoder.weight", Assert.Single(report.Skipped).Reason);
+        Assert.Equal(
+            "the same tensor as encoder.weight, which was read from encoder.weight", Assert.Single(report.Skipped).Reason);
     }
 
     [Fact]
     public void Copies_come_after_everything_else()
     {
-        using var network = torch.nn.Sequential(("a", torch.nn.Linear(3, 3)), ("b", torch.nn.Linear(3, 3)), ("c", torch.nn.Linear(3, 3)), ("d", torch.nn.Linear(2, 3)));
-        var report = new InitializationPlan().CopyFrom("c", "b").CopyFrom("b", "a").Draw("a", InitializationScheme.PyTorch).Apply(network, 1);
+        using var network = torch.nn.Sequential(
+            ("a", torch.nn.Linear(3, 3)),
+            ("b", torch.nn.Linear(3, 3)),
+            ("c", torch.nn.Linear(3, 3)),
+            ("d", torch.nn.Linear(2, 3)));
+        var report = new InitializationPlan().CopyFrom("c", "b").CopyFrom("b", "a").Draw("a", InitializationScheme.PyTorch)
+            .Apply(network, 1);
         Assert.Equal(Networks.Values(network)["a.weight"], Networks.Values(network)["c.weight"]);
         Assert.Equal(new Origin.Copied("b.bias"), report.Find("c.bias")!.Origin);
         Assert.Contains("drawn by kaiming-uniform", report.DoubtOf("c.weight"), StringComparison.Ordinal);
 
-        Assert.Contains("in a circle", Message(() => new InitializationPlan().CopyFrom("a", "b").CopyFrom("b", "a").Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("d.weight is [3, 2] and a.weight is [3, 3]", Message(() => new InitializationPlan().CopyFrom("d", "a").Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("is a.weight already", Message(() => new InitializationPlan().CopyFrom("a", "a").Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("no counterpart e.weight", Message(() => new InitializationPlan().CopyFrom("d", "e").Apply(network, 1)), StringComparison.Ordinal);
+        Assert.Contains(
+            "in a circle",
+            Message(() => new InitializationPlan().CopyFrom("a", "b").CopyFrom("b", "a").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "d.weight is [3, 2] and a.weight is [3, 3]",
+            Message(() => new InitializationPlan().CopyFrom("d", "a").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "is a.weight already",
+            Message(() => new InitializationPlan().CopyFrom("a", "a").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no counterpart e.weight",
+            Message(() => new InitializationPlan().CopyFrom("d", "e").Apply(network, 1)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -178,9 +218,18 @@ public sealed class InitializationPlanTests
         var report = new InitializationPlan().Set("bn", 2).Set("bn.num_batches_tracked", 5).Apply(network, 1);
         Assert.Equal(5, network.Norm.num_batches_tracked!.item<long>());
         Assert.Equal(new Origin.Kept(), report.Find("bn.running_mean")!.Origin);
-        Assert.Contains("bn.num_batches_tracked has elements of type Int64", Message(() => new InitializationPlan().Set("bn.num_batches_tracked", 0.5).Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("which only a constant suits", Message(() => new InitializationPlan().Draw("bn.num_batches_tracked", new Normal()).Apply(network, 1)), StringComparison.Ordinal);
-        Assert.Contains("draw \"**\" by orthogonal(gain: 1): orthogonal cannot fill bn.weight", Message(() => new InitializationPlan().Draw("**", new Orthogonal()).Apply(network, 1)), StringComparison.Ordinal);
+        Assert.Contains(
+            "bn.num_batches_tracked has elements of type Int64",
+            Message(() => new InitializationPlan().Set("bn.num_batches_tracked", 0.5).Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "which only a constant suits",
+            Message(() => new InitializationPlan().Draw("bn.num_batches_tracked", new Normal()).Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "draw \"**\" by orthogonal(gain: 1): orthogonal cannot fill bn.weight",
+            Message(() => new InitializationPlan().Draw("**", new Orthogonal()).Apply(network, 1)),
+            StringComparison.Ordinal);
     }
 
     private sealed class Unknown : torch.nn.Module<torch.Tensor, torch.Tensor>

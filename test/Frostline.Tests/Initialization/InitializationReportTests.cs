@@ -21,7 +21,8 @@ public sealed class InitializationReportTests
             Tensor("empty", new Origin.Drawn("zeros", 7, new TensorStatistics(double.NaN, double.NaN, double.NaN, double.NaN))),
             Tensor("other", new Origin.Kept()),
         ],
-        [new LoadReport("load", "a.pth", "abc", 1, 2, ["gone"], ["extra"], [new SkippedTensor("k", "n", "r")], ["a remark"], parent)]);
+        [new LoadReport("load", "a.pth", "abc", 1, 2, ["gone"], ["extra"], [new SkippedTensor("k", "n", "r")], ["a remark"],
+            parent)]);
 
     [Fact]
     public void Lists_are_split_by_origin()
@@ -86,8 +87,10 @@ public sealed class InitializationReportTests
     public void Table_names_everything()
     {
         var text = Report().Describe();
-        foreach (var expected in (string[])["conv.weight", "loaded from a.pth, module.conv.weight, cast from Float16", "set to 0 (because)",
-            "missing     gone", "unexpected  extra", "skipped     k: r", "remark      a remark", "a.pth: 1 of 2 loaded, content abc"])
+        foreach (var expected in (string[])["conv.weight", "loaded from a.pth, module.conv.weight, cast from Float16",
+            "set to 0 (because)",
+            "missing     gone", "unexpected  extra", "skipped     k: r", "remark      a remark",
+                "a.pth: 1 of 2 loaded, content abc"])
             Assert.Contains(expected, text, StringComparison.Ordinal);
     }
 }

@@ -27,7 +27,10 @@ public sealed class InitializationSchemeTests
         var scheme = InitializationScheme.PyTorch;
         foreach (var layer in (string[])["conv", "up", "fc"])
         {
-            Assert.StartsWith("kaiming-uniform(fan: in, nonlinearity: leaky-relu, slope: 2.236", Of(scheme, network, $"{layer}.weight"), StringComparison.Ordinal);
+            Assert.StartsWith(
+                "kaiming-uniform(fan: in, nonlinearity: leaky-relu, slope: 2.236",
+                Of(scheme, network, $"{layer}.weight"),
+                StringComparison.Ordinal);
             Assert.Equal("fan-in-bias", Of(scheme, network, $"{layer}.bias"));
         }
 
@@ -37,7 +40,10 @@ public sealed class InitializationSchemeTests
             Assert.Equal("zeros", Of(scheme, network, $"{layer}.bias"));
         }
 
-        Assert.Equal(("zeros", "ones", "zeros"), (Of(scheme, network, "bn.running_mean"), Of(scheme, network, "bn.running_var"), Of(scheme, network, "bn.num_batches_tracked")));
+        Assert.Equal(
+            ("zeros", "ones", "zeros"),
+            (Of(scheme, network, "bn.running_mean"), Of(scheme, network, "bn.running_var"),
+                Of(scheme, network, "bn.num_batches_tracked")));
         Assert.Equal("constant(value: 0.25)", Of(scheme, network, "act.weight"));
         Assert.Equal("normal(mean: 0, deviation: 1)", Of(scheme, network, "emb.weight"));
         // It covers everything, and a module that is itself the root has no prefix.
@@ -49,7 +55,8 @@ public sealed class InitializationSchemeTests
     public void Ranges_equal_those_of_the_layers_own_constructors()
     {
         // TorchSharp's layers are drawn by libtorch as PyTorch does; 5 standard errors of a uniform distribution's deviation.
-        using var network = nn.Sequential(("conv", nn.Conv2d(64, 64, 3)), ("up", nn.ConvTranspose2d(64, 32, 3)), ("fc", nn.Linear(300, 200)));
+        using var network = nn.Sequential(
+            ("conv", nn.Conv2d(64, 64, 3)), ("up", nn.ConvTranspose2d(64, 32, 3)), ("fc", nn.Linear(300, 200)));
         string[] names = ["conv.weight", "up.weight", "fc.weight"];
         var theirs = names.Select(name => Networks.Floats(network, name)).ToList();
         new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(network, 3);
@@ -70,10 +77,12 @@ public sealed class InitializationSchemeTests
         using var bottleneck = nn.Sequential(("bn1", nn.BatchNorm2d(4)), ("bn2", nn.BatchNorm2d(4)), ("bn3", nn.BatchNorm2d(4)));
         using var layer = nn.Sequential(basic, bottleneck);
         using var network = nn.Sequential(("bn1", nn.BatchNorm2d(4)), ("layer1", layer), ("fc", nn.Linear(4, 4)));
-        Assert.Equal("kaiming-normal(fan: out, nonlinearity: relu)", Of(InitializationScheme.ResNet, network, "layer1.0.conv1.weight"));
+        Assert.Equal(
+            "kaiming-normal(fan: out, nonlinearity: relu)", Of(InitializationScheme.ResNet, network, "layer1.0.conv1.weight"));
         Assert.StartsWith("kaiming-uniform", Of(InitializationScheme.ResNet, network, "fc.weight"), StringComparison.Ordinal);
         var zeros = InitializationScheme.ResNetZeroResidual.Resolve(ModuleTree.Of(network).Selection)
-            .Where(pair => pair.Key.EndsWith("weight", StringComparison.Ordinal) && pair.Value == Constant.Zeros).Select(pair => pair.Key);
+            .Where(pair => pair.Key.EndsWith("weight", StringComparison.Ordinal) && pair.Value == Constant.Zeros)
+                .Select(pair => pair.Key);
         Assert.Equal(["layer1.0.bn2.weight", "layer1.1.bn3.weight"], zeros.Order(StringComparer.Ordinal));
         Assert.Equal("ones", Of(InitializationScheme.ResNet, network, "layer1.0.bn2.weight"));
     }
@@ -98,6 +107,9 @@ public sealed class InitializationSchemeTests
         var mine = InitializationScheme.PyTorch.Named("mine").Add("fc.weight", new Normal(0, 0.02));
         Assert.Equal("normal(mean: 0, deviation: 0.02)", Of(mine, network, "fc.weight"));
         Assert.StartsWith("kaiming-uniform", Of(InitializationScheme.PyTorch, network, "fc.weight"), StringComparison.Ordinal);
-        Assert.Contains("did you mean \"resnet\"", Assert.Throws<InitializationException>(() => InitializationScheme.Find("restnet")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "did you mean \"resnet\"",
+            Assert.Throws<InitializationException>(() => InitializationScheme.Find("restnet")).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -48,7 +48,8 @@ public sealed class InitializerTests
     private static void AssertDistribution(double[] values, Func<double, double> cumulative)
     {
         var sorted = values.Order().ToArray();
-        var distance = sorted.Select((v, i) => Math.Max(((i + 1.0) / sorted.Length) - cumulative(v), cumulative(v) - ((double)i / sorted.Length))).Max();
+        var distance = sorted.Select((v, i) => Math.Max(((i + 1.0) / sorted.Length) - cumulative(v),
+            cumulative(v) - ((double)i / sorted.Length))).Max();
         Assert.True(distance * Math.Sqrt(sorted.Length) < 2.2, $"D sqrt(n) = {distance * Math.Sqrt(sorted.Length)}");
     }
 
@@ -64,7 +65,8 @@ public sealed class InitializerTests
     [Theory]
     [InlineData(0, 1)]
     [InlineData(-3, -2.5)]
-    public void Uniform_fills_its_range(double low, double high) => AssertUniform(Values(new Uniform(low, high), Target(100_000)), low, high);
+    public void Uniform_fills_its_range(double low, double high) =>
+        AssertUniform(Values(new Uniform(low, high), Target(100_000)), low, high);
 
     [Theory]
     [InlineData(0, 1)]
@@ -88,7 +90,8 @@ public sealed class InitializerTests
         var (least, most) = (NormalDistribution.Cumulative(a), NormalDistribution.Cumulative(b));
         AssertDistribution(
             mirrored ? [.. values.Select(v => -v)] : values,
-            x => (NormalDistribution.Cumulative(mirrored ? (x + mean) / deviation : (x - mean) / deviation) - least) / (most - least));
+            x => (NormalDistribution.Cumulative(mirrored ? (x + mean) / deviation
+                : (x - mean) / deviation) - least) / (most - least));
     }
 
     [Fact]
@@ -155,7 +158,8 @@ public sealed class InitializerTests
     [Fact]
     public void Orthogonal_is_uniformly_distributed()
     {
-        // Any coordinate of a uniform unit vector in 3 dimensions is uniform on [-1, 1] (Archimedes), for the first vector and the last.
+        // Any coordinate of a uniform unit vector in 3 dimensions is uniform on [-1, 1] (Archimedes), for the
+        // first vector and the last.
         var first = new double[20_000];
         var last = new double[20_000];
         for (var i = 0; i < first.Length; i++)
@@ -202,7 +206,8 @@ public sealed class InitializerTests
         for (var column = 0; column < Columns; column++)
             Assert.Equal(31, Enumerable.Range(0, Rows).Count(row => values[(row * Columns) + column] == 0));
         AssertNormal([.. values.Where(v => v != 0)], 0, 2);
-        var perRow = Enumerable.Range(0, Rows).Select(row => Enumerable.Range(0, Columns).Count(c => values[(row * Columns) + c] == 0)).ToList();
+        var perRow = Enumerable.Range(0, Rows)
+            .Select(row => Enumerable.Range(0, Columns).Count(c => values[(row * Columns) + c] == 0)).ToList();
         Assert.InRange(perRow.Min(), 70, 122);
         Assert.InRange(perRow.Max(), 124, 180);
     }
@@ -221,7 +226,8 @@ public sealed class InitializerTests
             InitializationTarget target = name switch
             {
                 "dirac" => Target(4, 3, 3, 3),
-                "fan-in-bias" => new InitializationTarget(new TensorInfo("b", TensorType.Float32, [7]), new TensorInfo("w", TensorType.Float32, [7, 3])),
+                "fan-in-bias" => new InitializationTarget(
+                    new TensorInfo("b", TensorType.Float32, [7]), new TensorInfo("w", TensorType.Float32, [7, 3])),
                 _ => Target(7, 12),
             };
             var values = Values(initializer, target);
@@ -249,14 +255,17 @@ public sealed class InitializerTests
     [InlineData("normal(deviation: x)", "normal: deviation \"x\" is not a number")]
     [InlineData("normal(deviation: -1)", "normal: deviation -1 is not a finite number of at least 0")]
     [InlineData("constant", "constant needs a setting: value: NUMBER")]
-    [InlineData("kaiming-normal(nonlinearity: relo)", "\"relo\" is not one of linear, sigmoid, tanh, relu, leaky-relu, selu; did you mean \"relu\"")]
+    [InlineData(
+        "kaiming-normal(nonlinearity: relo)",
+        "\"relo\" is not one of linear, sigmoid, tanh, relu, leaky-relu, selu; did you mean \"relu\"")]
     [InlineData("dirac(groups: 1.5)", "dirac: groups \"1.5\" is not a whole number")]
     [InlineData("uniform(low: 2, high: 1)", "uniform: high 1 is not a finite number of at least 2")]
     [InlineData("sparse(sparsity: 2)", "sparsity 2 is not a finite number from 0 to 1")]
     [InlineData("normal(mean)", "\"mean\" in \"normal(mean)\" is not a setting")]
     [InlineData("normal(mean: 1", "is not an initializer: write name or name(key: value, ...)")]
     public void Wrong_text_is_refused(string text, string message) =>
-        Assert.Contains(message, Assert.Throws<InitializationException>(() => Initializers.Parse(text)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            message, Assert.Throws<InitializationException>(() => Initializers.Parse(text)).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("kaiming-normal", 5L)]

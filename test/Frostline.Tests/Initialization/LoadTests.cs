@@ -14,7 +14,8 @@ public sealed class LoadTests
     private static SmallNetwork Drawn(long seed, int classes = 3)
     {
         var network = new SmallNetwork(classes);
-        new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Draw("bn.**", new Uniform()).Draw("bn.running*", new Uniform()).Apply(network, seed);
+        new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Draw("bn.**", new Uniform())
+            .Draw("bn.running*", new Uniform()).Apply(network, seed);
         return network;
     }
 
@@ -26,7 +27,9 @@ public sealed class LoadTests
         using var checkpoint = Networks.Checkpoint(source, t => t with { Info = t.Info with { Name = "module." + t.Info.Name } });
         var report = new InitializationPlan().Load("**", checkpoint, KeyMap.Identity.StripPrefix("module.")).Apply(target, 3);
         Networks.AssertEqual(Networks.Values(source), Networks.Values(target));
-        Assert.Equal(new Origin.Loaded("small.safetensors", "module.bn.running_var", checkpoint.ContentHash()), report.Find("bn.running_var")!.Origin);
+        Assert.Equal(
+            new Origin.Loaded("small.safetensors", "module.bn.running_var", checkpoint.ContentHash()),
+            report.Find("bn.running_var")!.Origin);
         Assert.Equal("load \"small.safetensors\" into \"**\"", report.Find("fc.bias")!.Rule);
         var load = Assert.Single(report.Loads);
         Assert.Equal((8, 8, 1.0), (load.Loaded, load.Selected, load.Coverage));
@@ -55,7 +58,10 @@ public sealed class LoadTests
         using var target = torch.nn.Sequential(("fc", torch.nn.Linear(3, 4, hasBias: false)));
         using var source = torch.nn.Sequential(("fc", torch.nn.Linear(3, 1, hasBias: false)));
         using var checkpoint = Networks.Checkpoint(source);
-        Assert.Contains("fc.weight is [4, 3] in the network and [1, 3] in the file", Message(() => new InitializationPlan().Load("**", checkpoint).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "fc.weight is [4, 3] in the network and [1, 3] in the file",
+            Message(() => new InitializationPlan().Load("**", checkpoint).Apply(target, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -65,14 +71,25 @@ public sealed class LoadTests
         using var target = Drawn(2);
         using var lacking = Networks.Checkpoint(source, t => t.Info.Name == "fc.bias" ? null : t);
         Assert.Equal(
-            "load \"small.safetensors\" into \"**\": the checkpoint holds 7 of 8 tensors, 100 % are required; missing: fc.bias; does the file call it \"bn.bias\"?",
-            Message(() => new InitializationPlan().Load("**", lacking).Apply(target, 3)).Replace(" or \"fc.weight\"", "", StringComparison.Ordinal));
+            "load \"small.safetensors\" into \"**\": the checkpoint holds 7 of 8 tensors, 100 % are required; "
+            + "missing: fc.bias; does the file call it \"bn.bias\"?",
+            Message(() => new InitializationPlan().Load("**", lacking).Apply(target, 3))
+                .Replace(" or \"fc.weight\"", "", StringComparison.Ordinal));
         using var prefixed = Networks.Checkpoint(source, t => t with { Info = t.Info with { Name = "module." + t.Info.Name } });
-        Assert.EndsWith("the file has \"module.conv.weight\": strip the prefix \"module.\"", Message(() => new InitializationPlan().Load("**", prefixed).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "the file has \"module.conv.weight\": strip the prefix \"module.\"",
+            Message(() => new InitializationPlan().Load("**", prefixed).Apply(target, 3)),
+            StringComparison.Ordinal);
         using var wrapped = torch.nn.Sequential(("net", Drawn(3)));
         using var bare = Networks.Checkpoint(source);
-        Assert.EndsWith("add the prefix \"net.\"", Message(() => new InitializationPlan().Load("**", bare).Apply(wrapped, 3)), StringComparison.Ordinal);
-        Assert.Contains("Key map: strip prefix", Message(() => new InitializationPlan().Load("**", bare, KeyMap.Identity.StripPrefix("modul.")).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "add the prefix \"net.\"",
+            Message(() => new InitializationPlan().Load("**", bare).Apply(wrapped, 3)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "Key map: strip prefix",
+            Message(() => new InitializationPlan().Load("**", bare, KeyMap.Identity.StripPrefix("modul.")).Apply(target, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,18 +97,33 @@ public sealed class LoadTests
     {
         using var source = Drawn(1);
         using var target = Drawn(2);
-        using var checkpoint = Networks.Checkpoint(source, t => t.Info.Name.StartsWith("fc", StringComparison.Ordinal) ? null : t);
+        using var checkpoint = Networks.Checkpoint(
+            source, t => t.Info.Name.StartsWith("fc", StringComparison.Ordinal) ? null : t);
         var options = new LoadOptions { Require = 0.75 };
-        var report = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("**", checkpoint, options: options).Apply(target, 3);
+        var report = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("**", checkpoint, options: options)
+            .Apply(target, 3);
         Assert.Equal(["fc.weight", "fc.bias"], report.Missing);
         Assert.Equal("drawn by fan-in-bias", report.DoubtOf("fc.bias"));
         Assert.IsType<Origin.Loaded>(report.Find("conv.weight")!.Origin);
-        Assert.Contains("7 of 8", Message(() => new InitializationPlan().Load("**", Networks.Checkpoint(source, t => t.Info.Name == "fc.bias" ? null : t), options: new LoadOptions { Require = 0.9 }).Apply(target, 3)), StringComparison.Ordinal);
-        Assert.Contains("holds 0 of 2 tensors", Message(() => new InitializationPlan().Load("fc", checkpoint, options: new LoadOptions { Require = 0 }).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "7 of 8",
+            Message(
+                () => new InitializationPlan()
+                    .Load("**", Networks.Checkpoint(source, t => t.Info.Name == "fc.bias" ? null : t),
+                        options: new LoadOptions { Require = 0.9 }).Apply(target, 3)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "holds 0 of 2 tensors",
+            Message(
+                () => new InitializationPlan().Load("fc", checkpoint, options: new LoadOptions { Require = 0 }).Apply(target, 3)),
+            StringComparison.Ordinal);
 
         var plan = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("**", checkpoint, options: options);
         plan.Require("conv | bn", 1).Apply(target, 3);
-        Assert.Contains("require \"**\": 6 of 8 tensors are loaded, 80 % are required; fc.weight is decided by: draw", Message(() => plan.Require("**", 0.8).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "require \"**\": 6 of 8 tensors are loaded, 80 % are required; fc.weight is decided by: draw",
+            Message(() => plan.Require("**", 0.8).Apply(target, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -100,16 +132,26 @@ public sealed class LoadTests
         using var source = Drawn(1, classes: 10);
         using var target = Drawn(2, classes: 2);
         using var checkpoint = Networks.Checkpoint(source);
-        Assert.Contains("skip such tensors, or decide them by a later rule", Message(() => new InitializationPlan().Load("**", checkpoint).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "skip such tensors, or decide them by a later rule",
+            Message(() => new InitializationPlan().Load("**", checkpoint).Apply(target, 3)),
+            StringComparison.Ordinal);
 
-        var skipped = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Load("**", checkpoint, options: new LoadOptions { Skip = "fc" }).Apply(target, 3);
+        var skipped = new InitializationPlan().Draw("**", InitializationScheme.PyTorch)
+            .Load("**", checkpoint, options: new LoadOptions { Skip = "fc" }).Apply(target, 3);
         Assert.Equal(["fc.weight", "fc.bias"], skipped.Skipped.Select(s => s.Key));
         Assert.All(skipped.Skipped, s => Assert.Equal("skipped as \"fc\"", s.Reason));
-        var overridden = new InitializationPlan().Load("**", checkpoint).Draw("fc", InitializationScheme.PyTorch).Apply(target, 3);
+        var overridden = new InitializationPlan().Load("**", checkpoint).Draw("fc", InitializationScheme.PyTorch)
+            .Apply(target, 3);
         Assert.All(overridden.Skipped, s => Assert.Equal("decided by a later rule: draw \"fc\" by scheme pytorch", s.Reason));
         var part = new InitializationPlan().Load("conv | bn", checkpoint).Apply(target, 3);
         Assert.All(part.Skipped, s => Assert.Equal("outside \"conv | bn\"", s.Reason));
-        Assert.Contains("matches nothing", Message(() => new InitializationPlan().Load("**", checkpoint, options: new LoadOptions { Skip = "head" }).Apply(target, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "matches nothing",
+            Message(
+                () => new InitializationPlan().Load("**", checkpoint, options: new LoadOptions { Skip = "head" })
+                    .Apply(target, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,7 +182,8 @@ public sealed class LoadTests
         using var source = Drawn(1);
         using var target = Drawn(2);
         new InitializationPlan().Set("bn.num_batches_tracked", 9).Apply(target, 1);
-        using var checkpoint = Networks.Checkpoint(source, t => t.Info.Name.EndsWith("tracked", StringComparison.Ordinal) ? null : t);
+        using var checkpoint = Networks.Checkpoint(
+            source, t => t.Info.Name.EndsWith("tracked", StringComparison.Ordinal) ? null : t);
         var report = new InitializationPlan().Load("**", checkpoint).Require("**", 1).Apply(target, 3);
         Assert.Equal(0, target.Norm.num_batches_tracked!.item<long>());
         var origin = Assert.IsType<Origin.Set>(report.Find("bn.num_batches_tracked")!.Origin);
@@ -151,7 +194,10 @@ public sealed class LoadTests
         // A file with some counters is not old.
         using var two = torch.nn.Sequential(("a", torch.nn.BatchNorm2d(2)), ("b", torch.nn.BatchNorm2d(2)));
         using var one = Networks.Checkpoint(two, t => t.Info.Name == "b.num_batches_tracked" ? null : t);
-        Assert.Contains("missing: b.num_batches_tracked", Message(() => new InitializationPlan().Load("**", one).Apply(two, 3)), StringComparison.Ordinal);
+        Assert.Contains(
+            "missing: b.num_batches_tracked",
+            Message(() => new InitializationPlan().Load("**", one).Apply(two, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -167,8 +213,12 @@ public sealed class LoadTests
         using var same = Drawn(1);
         Networks.AssertEqual(Networks.Values(same), Networks.Values(target));
 
-        using var wrong = Networks.Checkpoint(same, t => t.Info.Name.EndsWith("tracked", StringComparison.Ordinal) ? Networks.Ones(t.Info.Name) : t);
-        Assert.Contains("bn.num_batches_tracked is Int64 in the network and Float32 in the file, which is not cast", Message(() => new InitializationPlan().Load("**", wrong).Apply(target, 3)), StringComparison.Ordinal);
+        using var wrong = Networks.Checkpoint(
+            same, t => t.Info.Name.EndsWith("tracked", StringComparison.Ordinal) ? Networks.Ones(t.Info.Name) : t);
+        Assert.Contains(
+            "bn.num_batches_tracked is Int64 in the network and Float32 in the file, which is not cast",
+            Message(() => new InitializationPlan().Load("**", wrong).Apply(target, 3)),
+            StringComparison.Ordinal);
     }
 
     [Fact]

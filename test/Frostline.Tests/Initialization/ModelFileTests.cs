@@ -25,16 +25,20 @@ public sealed class ModelFileTests : IDisposable
         ModelFile.Save(network, PathOf("a.safetensors"), metadata, report);
         ModelFile.Save(network, PathOf("b.safetensors"), metadata, report);
         Assert.Equal(File.ReadAllBytes(PathOf("a.safetensors")), File.ReadAllBytes(PathOf("b.safetensors")));
-        Assert.DoesNotContain(_folder, Encoding.UTF8.GetString(File.ReadAllBytes(PathOf("a.safetensors"))), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            _folder, Encoding.UTF8.GetString(File.ReadAllBytes(PathOf("a.safetensors"))), StringComparison.Ordinal);
 
         using var checkpoint = Checkpoint.Open(PathOf("a.safetensors"));
         Assert.Equal("1", checkpoint.Metadata["frostline.version"]);
         Assert.Equal(report.ToJson(), ModelFile.ProvenanceOf(checkpoint)!.ToJson());
         // Persistent entries only, in the order of PyTorch's state_dict (TorchSharp's puts all parameters first).
         Assert.Equal(
-            ["conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked", "fc.weight", "fc.bias"],
+            ["conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked", "fc.weight",
+                "fc.bias"],
             checkpoint.Tensors.Select(t => t.Name));
-        Assert.Equal(network.state_dict().Keys.Order(StringComparer.Ordinal), checkpoint.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            network.state_dict().Keys.Order(StringComparer.Ordinal),
+            checkpoint.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
 
         using var back = new SmallNetwork();
         ModelFile.Load(back, PathOf("a.safetensors"));
@@ -51,14 +55,21 @@ public sealed class ModelFileTests : IDisposable
         ModelFile.Save(large, PathOf("large.safetensors"));
         ModelFile.Save(heads, PathOf("heads.safetensors"));
         ModelFile.Save(small, PathOf("small.safetensors"));
-        string Load(torch.nn.Module network, string file) => Assert.Throws<InitializationException>(() => ModelFile.Load(network, PathOf(file))).Message;
+        string Load(torch.nn.Module network,
+            string file) => Assert.Throws<InitializationException>(() => ModelFile.Load(network, PathOf(file))).Message;
 
-        Assert.Equal("large.safetensors holds \"extra.weight\" and 1 more, which the network lacks; it was written from another network", Load(small, "large.safetensors"));
-        Assert.Contains("fc.weight is [3, 4] in the network and [5, 4] in the file", Load(small, "heads.safetensors"), StringComparison.Ordinal);
+        Assert.Equal(
+            "large.safetensors holds \"extra.weight\" and 1 more, which the network lacks; it was written from another network",
+            Load(small, "large.safetensors"));
+        Assert.Contains(
+            "fc.weight is [3, 4] in the network and [5, 4] in the file",
+            Load(small, "heads.safetensors"),
+            StringComparison.Ordinal);
         Assert.Contains("missing: extra.weight, extra.bias", Load(large, "small.safetensors"), StringComparison.Ordinal);
         Networks.AssertEqual(before, Networks.Values(small));
         heads.to(torch.float64);
-        Assert.Contains("the network has Float64; convert the network first", Load(heads, "heads.safetensors"), StringComparison.Ordinal);
+        Assert.Contains(
+            "the network has Float64; convert the network first", Load(heads, "heads.safetensors"), StringComparison.Ordinal);
         Assert.Throws<CheckpointException>(() => ModelFile.Load(small, PathOf("absent.safetensors")));
     }
 

@@ -58,7 +58,8 @@ public sealed class NormCalibrationTests
         using var network = new SmallNetwork();
         var report = new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(network, 7);
         Assert.Equal("drawn by zeros", report.DoubtOf("bn.running_mean"));
-        var after = report.WithCalibrated(NormCalibration.Run(network, "type:BatchNorm2d", Batches(2), batch => network.call(batch)));
+        var after = report.WithCalibrated(
+            NormCalibration.Run(network, "type:BatchNorm2d", Batches(2), batch => network.call(batch)));
         var origin = Assert.IsType<Origin.Calibrated>(after.Find("bn.running_mean")!.Origin);
         Assert.Equal(2, origin.Batches);
         Assert.IsType<Origin.Drawn>(origin.Before);
@@ -83,10 +84,18 @@ public sealed class NormCalibrationTests
         Networks.AssertEqual(before, Networks.Values(network));
         Assert.Equal(0.1, network.Norm.momentum);
         Assert.True(network.Norm.training);
-        Assert.Contains("no batch", Assert.Throws<InitializationException>(() => NormCalibration.Run(network, "bn", Array.Empty<Tensor>(), _ => { })).Message, StringComparison.Ordinal);
-        Assert.Contains("no norm", Assert.Throws<InitializationException>(() => NormCalibration.Run(network, "fc", Batches(1), _ => { })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no batch",
+            Assert.Throws<InitializationException>(() => NormCalibration.Run(network, "bn", Array.Empty<Tensor>(), _ => { }))
+                .Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no norm",
+            Assert.Throws<InitializationException>(() => NormCalibration.Run(network, "fc", Batches(1), _ => { })).Message,
+            StringComparison.Ordinal);
         Networks.AssertEqual(before, Networks.Values(network));
     }
 
-    private static Tensor ModuleValues(nn.Module network, string name) => Frostline.Modules.ModuleTree.Of(network).Find(name)!.Tensor.detach();
+    private static Tensor ModuleValues(nn.Module network, string name) =>
+        Frostline.Modules.ModuleTree.Of(network).Find(name)!.Tensor.detach();
 }

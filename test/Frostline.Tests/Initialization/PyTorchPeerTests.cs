@@ -83,7 +83,8 @@ public sealed class PyTorchPeerTests
         AssertAlike("layer-linear-bias", Theirs("layer-linear-bias"), Bias([20_000, 30], 20_000));
 
         // The elements of one orthogonal matrix depend on each other: one element of each of many matrices.
-        foreach (var (name, rows, columns, gain) in ((string, int, int, double)[])[("orthogonal", 4, 9, 2), ("orthogonal-tall", 9, 4, 1)])
+        (string Name, int Rows, int Columns, double Gain)[] matrices = [("orthogonal", 4, 9, 2), ("orthogonal-tall", 9, 4, 1)];
+        foreach (var (name, rows, columns, gain) in matrices)
         {
             var theirs = Theirs(name).Chunk(rows * columns).ToList();
             var ours = Enumerable.Range(0, 1000).Select(i => Draw($"{name}{i}", new Orthogonal(gain), [rows, columns])).ToList();
@@ -110,7 +111,8 @@ public sealed class PyTorchPeerTests
     }
 
     private static float[] Bias(long[] weight, int count) => Draw(
-        new InitializationTarget(new TensorInfo("bias", TensorType.Float32, [count]), new TensorInfo("weight", TensorType.Float32, weight)), new FanInBias());
+        new InitializationTarget(new TensorInfo("bias", TensorType.Float32, [count]),
+            new TensorInfo("weight", TensorType.Float32, weight)), new FanInBias());
 
     private static float[] Draw(string name, Initializer initializer, long[] shape) =>
         Draw(new InitializationTarget(new TensorInfo(name, TensorType.Float32, shape)), initializer);
@@ -125,7 +127,9 @@ public sealed class PyTorchPeerTests
     private static void AssertAlike(string name, float[] a, float[] b)
     {
         var distance = Distance(a, b);
-        Assert.True(distance < Critical, string.Create(CultureInfo.InvariantCulture, $"{name}: {distance:F2} with {a.Length} and {b.Length} values"));
+        Assert.True(
+            distance < Critical,
+            string.Create(CultureInfo.InvariantCulture, $"{name}: {distance:F2} with {a.Length} and {b.Length} values"));
     }
 
     // The two-sample statistic, scaled so that its distribution does not depend on the sizes.

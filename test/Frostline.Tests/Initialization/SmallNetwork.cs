@@ -58,7 +58,8 @@ internal static class Networks
 {
     /// <summary>All values of a network by name.</summary>
     public static Dictionary<string, byte[]> Values(nn.Module network) =>
-        ModuleTree.Of(network).Tensors.ToDictionary(entry => entry.Name, entry => TensorBytes.Read(entry.Tensor), StringComparer.Ordinal);
+        ModuleTree.Of(network).Tensors.ToDictionary(
+            entry => entry.Name, entry => TensorBytes.Read(entry.Tensor), StringComparer.Ordinal);
 
     public static float[] Floats(nn.Module network, string name) =>
         ModuleTree.Of(network).Find(name)!.Tensor.detach().data<float>().ToArray();
@@ -71,7 +72,8 @@ internal static class Networks
     }
 
     /// <summary>A checkpoint in memory with a network's values, some of them changed.</summary>
-    public static Checkpoint Checkpoint(nn.Module network, Func<TensorSource, TensorSource?>? change = null, string source = "folder/small.safetensors")
+    public static Checkpoint Checkpoint(
+        nn.Module network, Func<TensorSource, TensorSource?>? change = null, string source = "folder/small.safetensors")
     {
         using var stream = new MemoryStream();
         SafetensorsWriter.Write(stream, [.. ModelFile.Tensors(network).Select(change ?? (t => t)).OfType<TensorSource>()]);

@@ -48,11 +48,13 @@ public sealed class NetworkSchemeTests
     [Fact]
     public void Zero_residual_makes_every_block_start_as_its_shortcut()
     {
-        foreach (var (depth, blocks, last) in ((ResNetDepth, int, string)[])[(ResNetDepth.ResNet18, 8, "bn2"), (ResNetDepth.ResNet50, 16, "bn3")])
+        (ResNetDepth Depth, int Blocks, string Last)[] cases = [(ResNetDepth.ResNet18, 8, "bn2"), (ResNetDepth.ResNet50, 16, "bn3")];
+        foreach (var (depth, blocks, last) in cases)
         {
             using var network = new ResNet(depth, classes: 2);
             var report = new InitializationPlan().Draw("**", InitializationScheme.ResNetZeroResidual).Preview(network, 3);
-            var zeros = report.Drawn.Where(t => t.Name.EndsWith("weight", StringComparison.Ordinal) && ((Origin.Drawn)t.Origin).Initializer == "zeros").ToList();
+            var zeros = report.Drawn.Where(t => t.Name.EndsWith("weight", StringComparison.Ordinal) && ((Origin.Drawn)t.Origin)
+                .Initializer == "zeros").ToList();
             Assert.Equal(blocks, zeros.Count);
             Assert.All(zeros, t => Assert.EndsWith($".{last}.weight", t.Name, StringComparison.Ordinal));
         }

@@ -37,9 +37,12 @@ public sealed class RealWeightsTests
     {
         using var network = new CifarResNet();
         using var checkpoint = Checkpoint.Open(Fixtures.PathOf(ResNet20));
-        var error = Assert.Throws<InitializationException>(() => new InitializationPlan().Load("**", checkpoint).Apply(network, 0));
-        Assert.StartsWith("load \"resnet20-12fca82f.th\" into \"**\": the checkpoint holds 0 of ", error.Message, StringComparison.Ordinal);
-        Assert.EndsWith("the file has \"module.conv1.weight\": strip the prefix \"module.\"", error.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<InitializationException>(
+            () => new InitializationPlan().Load("**", checkpoint).Apply(network, 0));
+        Assert.StartsWith(
+            "load \"resnet20-12fca82f.th\" into \"**\": the checkpoint holds 0 of ", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "the file has \"module.conv1.weight\": strip the prefix \"module.\"", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -58,7 +61,11 @@ public sealed class RealWeightsTests
         Assert.Equal(["outside \"features\"", "outside \"features\""], report.Skipped.Select(s => s.Reason));
 
         // The whole network refuses a head of another size, by name and shapes.
-        var error = Assert.Throws<InitializationException>(() => new InitializationPlan().Load("**", checkpoint).Apply(network, 7));
-        Assert.Contains("classifier.1.weight is [2, 512, 1, 1] in the network and [1000, 512, 1, 1] in the file", error.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<InitializationException>(
+            () => new InitializationPlan().Load("**", checkpoint).Apply(network, 7));
+        Assert.Contains(
+            "classifier.1.weight is [2, 512, 1, 1] in the network and [1000, 512, 1, 1] in the file",
+            error.Message,
+            StringComparison.Ordinal);
     }
 }
