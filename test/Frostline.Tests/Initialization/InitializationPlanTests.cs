@@ -79,6 +79,22 @@ public sealed class InitializationPlanTests
     }
 
     [Fact]
+    public void An_error_says_which_rule_is_wrong()
+    {
+        using var network = new SmallNetwork();
+        InitializationException Error(InitializationPlan plan) => Assert.Throws<InitializationException>(() => plan.Apply(network, 1));
+
+        var unknown = Error(new InitializationPlan().Keep("fc").Keep("fcc").Keep("**"));
+        Assert.Equal(1, unknown.Rule);
+        Assert.Equal(unknown.InnerException!.Message, unknown.Message);
+        Assert.IsType<SelectionException>(unknown.InnerException);
+        Assert.Equal(2, Error(new InitializationPlan().Keep("fc").Keep("fc").Draw("**", new Eye())).Rule);
+        Assert.Equal(0, Error(new InitializationPlan().Draw("**", new InitializationScheme("empty")).Keep("fc")).Rule);
+        Assert.Equal(1, Error(new InitializationPlan().Keep("conv").CopyFrom("bn.weight", "bn.bias").CopyFrom("bn.bias", "bn.weight")).Rule);
+        Assert.Null(Error(new InitializationPlan().Keep("**").Require("fc", 1)).Rule);
+    }
+
+    [Fact]
     public void A_draw_depends_on_seed_and_name_only()
     {
         using var network = new SmallNetwork();

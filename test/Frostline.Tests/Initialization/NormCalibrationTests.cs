@@ -1,3 +1,4 @@
+using Frostline.Freezing;
 using Frostline.Initialization;
 using Frostline.Testing;
 using Xunit;
@@ -94,6 +95,19 @@ public sealed class NormCalibrationTests
             Assert.Throws<InitializationException>(() => NormCalibration.Run(network, "fc", Batches(1), _ => { })).Message,
             StringComparison.Ordinal);
         Networks.AssertEqual(before, Networks.Values(network));
+    }
+
+    [Fact]
+    public void Held_norms_are_not_calibrated()
+    {
+        using var network = Network();
+        using var frozen = new FreezePlan().Freeze("bn").Apply(network, allowRandom: true);
+        var before = Networks.Values(network);
+        var error = Assert.Throws<InitializationException>(
+            () => NormCalibration.Run(network, "**", Batches(1), batch => network.call(batch)));
+        Assert.Equal("the statistics of bn are held by a freeze plan; calibrate norms before freezing", error.Message);
+        Networks.AssertEqual(before, Networks.Values(network));
+        frozen.Audit().ThrowIfAnythingMoved();
     }
 
     private static Tensor ModuleValues(nn.Module network, string name) =>
