@@ -18,6 +18,6 @@ internal static class ClassTargets
     public static torch.Tensor AsProbabilities(torch.Tensor target, long classes)
     {
         if (target.is_floating_point()) return target;
-        return torch.zeros([target.shape[0], classes], torch.float32, target.device).scatter_(1, target.unsqueeze(1), 1f);
+        return torch.nn.functional.one_hot(target, classes).to(torch.float32);
     }
 }

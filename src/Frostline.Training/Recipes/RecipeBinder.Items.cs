@@ -5,6 +5,12 @@ namespace Frostline.Training.Recipes;
 /// <content>Things that a catalogue names.</content>
 internal sealed partial class RecipeBinder
 {
+    /// <summary>Binds one thing that a catalogue names, outside of a recipe.</summary>
+    /// <param name="thing">What kind of thing.</param>
+    /// <param name="node">What is written.</param>
+    /// <exception cref="RecipeException">Something in it is wrong.</exception>
+    public CatalogItem Item(Type thing, RecipeNode node) => Item(CatalogOf(thing), node, "", null, oneKey: false);
+
     private ICatalog CatalogOf(Type thing) =>
         registry.Find(thing) ?? throw new InvalidOperationException($"the registry has no catalogue of {thing}");
 

@@ -11,7 +11,8 @@ internal sealed partial class RecipeBinder
             throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is a {(node is ListNode ? "list" : "mapping")}; {key.Name} wants {Describe(key, type)}");
         if (type == typeof(string)) return scalar.Text;
         if (type.IsEnum) return EnumValue(key, type, scalar);
-        if (scalar.Quoted) throw Wrong(key, type, scalar, "is text in quotes");
+        // 0.1x is text in YAML, with quotes or without.
+        if (scalar.Quoted && !key.IsMultiplier) throw Wrong(key, type, scalar, "is text in quotes");
         if (type == typeof(bool)) return Boolean(key, scalar);
         var number = ValueTypes.IsWhole(type) ? (object)Whole(key, type, scalar) : Real(key, type, scalar);
         return Convert.ChangeType(number, type, CultureInfo.InvariantCulture);

@@ -53,6 +53,22 @@ public sealed record TrainSettings
     /// </summary>
     [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double? Ema { get; init; }
+
+    /// <summary>How often everything is saved besides at the end of each epoch, so that an interrupted training loses little.</summary>
+    public CheckpointSettings CheckpointEvery { get; init; } = new();
+}
+
+/// <summary>How often a training is saved besides at the end of each epoch. What comes out does not depend on it.</summary>
+public sealed record CheckpointSettings
+{
+    /// <summary>After how many optimizer steps. Default: not by steps.</summary>
+    [Shorthand]
+    [Range(1, int.MaxValue)]
+    public int? Steps { get; init; }
+
+    /// <summary>After how many seconds. Default: 60.</summary>
+    [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
+    public double? Seconds { get; init; } = 60;
 }
 
 /// <summary>Ends training when a metric stops getting better.</summary>

@@ -25,9 +25,8 @@ internal sealed class PlanDecisions(PlannedNetwork network)
     public void Decline(PlanRule rule, PlannedTensor tensor) => _declined.TryAdd(tensor, rule);
 
     /// <summary>Decides what is left, and checks that every copy leads to a value.</summary>
-    /// <param name="rules">The plan's rules, in order.</param>
     /// <exception cref="InitializationException">A scheme lacked an initializer, or copies go in a circle.</exception>
-    public void Finish(IReadOnlyList<PlanRule> rules)
+    public void Finish()
     {
         foreach (var tensor in Network.Tensors.Where(IsOpen))
         {
@@ -37,10 +36,7 @@ internal sealed class PlanDecisions(PlannedNetwork network)
                 var type = owner.Types.Count > 0 ? owner.Types[0] : "module";
                 throw new InitializationException(
                     $"{rule.Text}: the scheme has no initializer for {tensor.Name} {tensor.Info.ShapeText} of a {type}; "
-                    + "put a rule for it into the plan")
-                {
-                    Rule = IndexOf(rule.Text, rules),
-                };
+                    + "put a rule for it into the plan");
             }
 
             _decided.Add(tensor, new Decision(TensorProvenance.NoRule, new KeepAssignment()));
@@ -51,15 +47,9 @@ internal sealed class PlanDecisions(PlannedNetwork network)
             var seen = new HashSet<PlannedTensor>(ReferenceEqualityComparer.Instance);
             for (var at = tensor; _decided[at].Assignment is CopyAssignment copy; at = copy.From)
                 if (!seen.Add(at)) throw new InitializationException(
-                    $"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle")
-                {
-                    Rule = IndexOf(_decided[tensor].Rule, rules),
-                };
+                    $"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle");
         }
     }
-
-    // Of two equal rules the last is the one that decides.
-    private static int IndexOf(string text, IReadOnlyList<PlanRule> rules) => rules.Select(rule => rule.Text).ToList().LastIndexOf(text);
 }
 
 /// <summary>The rule that decided a tensor, and how.</summary>

@@ -25,7 +25,7 @@ public sealed class ExponentialAverage : IDisposable
         if (decay is not (>= 0 and < 1)) throw new FrostlineException(FormattableString.Invariant($"ema is {decay}; it has to be in [0, 1)"));
         Decay = decay;
         using var noGrad = torch.no_grad();
-        foreach (var source in tensors) _entries.Add((source, source.Tensor.detach().clone().DetachFromDisposeScope()));
+        foreach (var source in tensors) _entries.Add((source, Copy(source.Tensor)));
     }
 
     /// <summary>The decay that many updates reach.</summary>
@@ -57,7 +57,7 @@ public sealed class ExponentialAverage : IDisposable
         {
             foreach (var (source, average) in _entries)
             {
-                own.Add(source.Tensor.detach().clone().DetachFromDisposeScope());
+                own.Add(Copy(source.Tensor));
                 using var target = source.Tensor.detach();
                 target.copy_(average);
             }
@@ -95,6 +95,12 @@ public sealed class ExponentialAverage : IDisposable
     {
         foreach (var (_, average) in _entries) average.Dispose();
         _entries.Clear();
+    }
+
+    private static torch.Tensor Copy(torch.Tensor tensor)
+    {
+        using var detached = tensor.detach();
+        return detached.clone().DetachFromDisposeScope();
     }
 
     private sealed class Swapped(ExponentialAverage owner, List<torch.Tensor> own) : IDisposable

@@ -32,8 +32,8 @@ public abstract record LearningRateSchedule
     /// <summary>The name in recipes.</summary>
     public abstract string Name { get; }
 
-    /// <summary>Whether the schedule follows a metric of the validation, which has to be there after every epoch.</summary>
-    public virtual bool NeedsMetric => false;
+    /// <summary>The metric whose value <see cref="AfterEpoch"/> wants; null where the schedule follows none.</summary>
+    public virtual string? MonitoredMetric => null;
 
     /// <summary>The factor of a step.</summary>
     /// <param name="position">The step.</param>
@@ -143,6 +143,9 @@ public sealed record CosineSchedule : LearningRateSchedule
 /// <summary>A rate that falls when the monitored metric has stopped getting better; <c>ReduceLROnPlateau</c>.</summary>
 public sealed record PlateauSchedule : LearningRateSchedule
 {
+    /// <summary>The metric that has to get better; default <c>loss</c>, that of the validation, or of the training where there is none.</summary>
+    public string Metric { get; init; } = "loss";
+
     /// <summary>What the rate is multiplied by, in (0, 1); default 0.1.</summary>
     public double Factor { get; init; } = 0.1;
 
@@ -162,7 +165,7 @@ public sealed record PlateauSchedule : LearningRateSchedule
     public override string Name => "plateau";
 
     /// <inheritdoc/>
-    public override bool NeedsMetric => true;
+    public override string MonitoredMetric => Metric;
 
     /// <inheritdoc/>
     public override void Validate()

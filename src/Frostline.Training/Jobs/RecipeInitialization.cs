@@ -1,0 +1,111 @@
+using Frostline.Checkpoints;
+using Frostline.Initialization;
+using Frostline.Training.Recipes;
+using TorchSharp;
+
+namespace Frostline.Training.Jobs;
+
+/// <summary>Turns a recipe's initialisation rules into a plan, and runs it.</summary>
+internal static class RecipeInitialization
+{
+    /// <summary>Gives the network its first values.</summary>
+    public static InitializationReport Apply(Recipe recipe, torch.nn.Module network) =>
+        With(recipe, plan => plan.Apply(network, recipe.Seed));
+
+    /// <summary>Says what <see cref="Apply"/> would do.</summary>
+    public static InitializationReport Preview(Recipe recipe, torch.nn.Module network) =>
+        With(recipe, plan => plan.Preview(network, recipe.Seed));
+
+    /// <summary>Estimates norm statistics on training data, where a rule asks for it.</summary>
+    public static InitializationReport Calibrate(
+        Recipe recipe, torch.nn.Module network, TrainingData data, InitializationReport report, torch.Device device, ITrainingObserver? observer)
+    {
+        for (var i = 0; i < recipe.Initialize.Count; i++)
+        {
+            if (recipe.Initialize[i] is not CalibrateNormRule rule) continue;
+            var runner = new NetworkRunner(network);
+            using var loader = data.TrainLoader();
+            var batches = Math.Min(rule.Batches, loader.BatchesPerEpoch);
+            var calibrated = recipe.At(
+                FormattableString.Invariant($"initialize[{i}].calibrate-norm"),
+                () => NormCalibration.Run(network, rule.CalibrateNorm, loader.Epoch(0).Take(batches), batch =>
+                {
+                    var done = batch.Number + 1;
+                    var fields = HostTensors.Of(batch, device);
+                    batch.Dispose();
+                    runner.Run(fields);
+                    observer?.Progress(new TrainingProgress(TrainingActivity.Calibrate, 0, recipe.Train.Epochs, done, batches, double.NaN, 0));
+                }));
+            report = report.WithCalibrated(calibrated);
+        }
+
+        return report;
+    }
+
+    private static InitializationReport With(Recipe recipe, Func<InitializationPlan, InitializationReport> work)
+    {
+        var open = new List<Checkpoint>();
+        try
+        {
+            var plan = new InitializationPlan();
+            for (var i = 0; i < recipe.Initialize.Count; i++)
+            {
+                var rule = recipe.Initialize[i];
+                recipe.At(FormattableString.Invariant($"initialize[{i}]"), () => Add(recipe, plan, rule, open));
+            }
+
+            return Located(recipe, () => work(plan));
+        }
+        finally
+        {
+            foreach (var checkpoint in open) checkpoint.Dispose();
+        }
+    }
+
+    private static InitializationPlan Add(Recipe recipe, InitializationPlan plan, InitializeRule rule, List<Checkpoint> open)
+    {
+        var context = new Registration.BuildContext { Folder = recipe.Folder, Seed = recipe.Seed };
+        switch (rule)
+        {
+            case DrawRule { Scheme: { } scheme } draw:
+                return plan.Draw(draw.Draw, scheme.Create(context));
+            case DrawRule { Initializer: { } initializer } draw:
+                return plan.Draw(draw.Draw, initializer.Create(context));
+            case LoadRule load:
+                var checkpoint = Checkpoint.Open(recipe.FindCheckpoint(load), load.Key);
+                open.Add(checkpoint);
+                return plan.Load(load.Into, checkpoint, load.ToKeyMap(), new LoadOptions { Require = load.Require, Skip = load.Skip });
+            case KeepRule keep:
+                return plan.Keep(keep.Keep);
+            case SetRule set:
+                return plan.Set(set.Set, set.Value);
+            case CalibrateNormRule:
+                return plan;
+            default:
+                throw new InvalidOperationException($"unknown rule {rule.GetType().Name}");
+        }
+    }
+
+    /// <summary>Errors of the whole plan quote the selector or file that is wrong: they are given its rule's place.</summary>
+    private static InitializationReport Located(Recipe recipe, Func<InitializationReport> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (FrostlineException error) when (error is not RecipeException)
+        {
+            var index = recipe.Initialize.ToList().FindIndex(rule => QuotesOf(rule).Any(quote => error.Message.Contains(quote, StringComparison.Ordinal)));
+            throw recipe.Error(index < 0 ? "initialize" : FormattableString.Invariant($"initialize[{index}]"), error.Message, error);
+        }
+    }
+
+    private static IEnumerable<string> QuotesOf(InitializeRule rule) => rule switch
+    {
+        DrawRule draw => [$"\"{draw.Draw}\""],
+        LoadRule load => [Path.GetFileName(load.Load)],
+        KeepRule keep => [$"\"{keep.Keep}\""],
+        SetRule set => [$"\"{set.Set}\""],
+        _ => [],
+    };
+}

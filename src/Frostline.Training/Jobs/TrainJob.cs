@@ -1,0 +1,235 @@
+using System.Diagnostics;
+using Frostline.Freezing;
+using Frostline.Initialization;
+using Frostline.Modules;
+using Frostline.Optimization;
+using Frostline.Training.Data;
+using Frostline.Training.Recipes;
+using Frostline.Training.Runs;
+using TorchSharp;
+
+namespace Frostline.Training.Jobs;
+
+/// <summary>What a training is told beside its recipe.</summary>
+public sealed record TrainJobOptions
+{
+    /// <summary>The run folder.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>
+    /// Whether a training whose checkpoint is in the folder is gone on with; where there is none yet, it begins. Default false: a
+    /// folder that holds a run is an error.
+    /// </summary>
+    public bool Resume { get; init; }
+
+    /// <summary>
+    /// How many threads; null for the recipe's number. A resumed training without either keeps the number that it began with.
+    /// </summary>
+    public int? Threads { get; init; }
+}
+
+/// <summary>What a training came to.</summary>
+/// <param name="Summary">The content of <c>summary.json</c>.</param>
+/// <param name="Folder">The run folder.</param>
+public sealed record TrainResult(RunSummary Summary, RunFolder Folder)
+{
+    /// <summary>Whether it is done; false where it was cancelled.</summary>
+    public bool IsComplete => Summary.Ended != RunEnd.Cancelled;
+}
+
+/// <summary>Trains what a recipe describes, from initialisation to report.</summary>
+public sealed class TrainJob
+{
+    private readonly Recipe _recipe;
+    private readonly TrainJobOptions _options;
+    private readonly ITrainingObserver? _observer;
+    private readonly RunFolder _folder;
+
+    /// <summary>Prepares a training; nothing is touched.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="options">Where to, and how.</param>
+    /// <param name="observer">Is told what happens; null for nobody.</param>
+    public TrainJob(Recipe recipe, TrainJobOptions options, ITrainingObserver? observer = null)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        ArgumentNullException.ThrowIfNull(options);
+        (_recipe, _options, _observer) = (recipe, options, observer);
+        _folder = new RunFolder(options.Output);
+    }
+
+    /// <summary>
+    /// Trains. On cancellation it stops after the current batch, with everything saved; the result says so. A training that had
+    /// ended already is only reported.
+    /// </summary>
+    /// <param name="cancellation">Asks to stop.</param>
+    /// <returns>What came of it; a frozen tensor that moved is in <see cref="RunSummary.Audit"/>, and no error here.</returns>
+    /// <exception cref="FrostlineException">Something in the recipe, the data or the run folder is wrong, or the loss is no number.</exception>
+    public TrainResult Run(CancellationToken cancellation = default)
+    {
+        var clock = Stopwatch.StartNew();
+        using var checkpoint = _folder.Open(_options.Resume) ? TrainingCheckpoint.Open(_folder.Last) : null;
+        if (checkpoint is not null) RefuseOtherRecipe(checkpoint);
+        using var log = new RunLog(_folder.Log);
+        var observer = new LoggingObserver(log, _observer);
+        try
+        {
+            return Run(checkpoint, observer, clock, cancellation);
+        }
+        catch (Exception error)
+        {
+            log.Write($"failed: {error.Message}");
+            throw;
+        }
+    }
+
+    private TrainResult Run(TrainingCheckpoint? checkpoint, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
+    {
+        var bench = Workbench.Open(_recipe, _options.Threads ?? _recipe.Threads ?? checkpoint?.State.Threads);
+        if (checkpoint is not null && checkpoint.State.Threads != bench.Threads)
+            observer.Note($"the training began with {checkpoint.State.Threads} threads and goes on with {bench.Threads}: its bits will differ from an uninterrupted one");
+        var data = bench.OpenData();
+        observer.Note($"{data.Train.Count} samples to train on, {data.Validate?.Count ?? 0} to validate on");
+        using var network = bench.CreateNetwork(data);
+        var report = Initialize(bench, network, data, checkpoint, observer);
+        using var frozen = bench.ApplyPlan(network, report);
+        var began = checkpoint?.Metadata.GetValueOrDefault(TrainingCheckpoint.FingerprintsKey) is { } json ? Fingerprints.FromJson(json) : frozen.Fingerprints;
+        observer.Prepared(frozen, report);
+        if (checkpoint is null) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
+
+        using var optimizer = _recipe.At("train.optimizer", () => frozen.Optimizer(OptimizerSettings(data)));
+        using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(Changing(frozen), decay) : null;
+        using var loader = data.TrainLoader();
+        using var validation = data.ValidateLoader();
+        using var metricsLog = new MetricsLog(_folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
+        var metrics = bench.CreateMetrics(data);
+        var runner = new NetworkRunner(network);
+        var loss = bench.CreateLoss(data);
+        var parts = new TrainingParts
+        {
+            Runner = runner,
+            Frozen = frozen,
+            Optimizer = optimizer,
+            Loss = loss,
+            Loader = loader,
+            Evaluator = validation is null ? null : new Evaluator(runner, validation, loss, metrics, bench.Device),
+            Average = average,
+            Device = bench.Device,
+            Folder = _folder,
+            Metrics = metricsLog,
+            Observer = observer,
+            SaveModel = Saving(frozen, report, data),
+            CheckpointMetadata = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                [TrainingCheckpoint.RecipeKey] = ComparableRecipe(),
+                [TrainingCheckpoint.FingerprintsKey] = began.ToJson(),
+                [ModelFile.ProvenanceKey] = report.ToJson(),
+            },
+        };
+        if (checkpoint is not null) TrainingTensors.Restore(parts, checkpoint);
+        var state = checkpoint?.State ?? new TrainingState { InitializeSeconds = clock.Elapsed.TotalSeconds };
+        var loop = new TrainingLoop(parts, Settings(bench, data, validation is null ? "loss" : bench.BestMetric(metrics)), state with { Threads = bench.Threads });
+        var end = loop.Run(cancellation);
+        return Finish(bench, data, report, frozen, began, loop.State, end, loader, observer);
+    }
+
+    private static InitializationReport Initialize(
+        Workbench bench, torch.nn.Module network, TrainingData data, TrainingCheckpoint? checkpoint, LoggingObserver observer)
+    {
+        if (checkpoint is null) return bench.Initialize(network, data, observer);
+        checkpoint.RestoreModel(network);
+        observer.Note($"resumed at epoch {checkpoint.State.Epoch + 1}, batch {checkpoint.State.Batch}, step {checkpoint.State.Step}");
+        return InitializationReport.FromJson(checkpoint.Metadata[ModelFile.ProvenanceKey]);
+    }
+
+    private OptimizerSettings OptimizerSettings(TrainingData data) => _recipe.Train.Optimizer?.Create(data.Context) ?? new AdamWSettings();
+
+    private LoopSettings Settings(Workbench bench, TrainingData data, string best) => new()
+    {
+        Seed = _recipe.Seed,
+        Epochs = _recipe.Train.Epochs,
+        Accumulate = _recipe.Train.Accumulate,
+        ClipGradientNorm = _recipe.Train.ClipGradientNorm,
+        Schedule = _recipe.Train.Schedule?.Create(data.Context) ?? new ConstantSchedule(),
+        EarlyStopping = _recipe.Train.EarlyStopping is { } stopping ? new EarlyStopping(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange) : null,
+        Mixup = _recipe.Train.Mixup,
+        Best = best,
+        CheckpointEverySteps = _recipe.Train.CheckpointEvery.Steps,
+        CheckpointEverySeconds = _recipe.Train.CheckpointEvery.Seconds,
+        Classes = data.Classes?.Names.Count,
+    };
+
+    private Action<string> Saving(FrozenModel frozen, InitializationReport report, TrainingData data)
+    {
+        var metadata = ModelDescription.Of(_recipe, data.Classes).ToMetadata();
+        var provenance = report.WithTrained(Changing(frozen).Select(tensor => tensor.Name));
+        return path => ModelFile.Save(frozen.Network, path, metadata, provenance);
+    }
+
+    /// <summary>All tensors that training may change.</summary>
+    private static List<NamedTensor> Changing(FrozenModel frozen)
+    {
+        var frozenNames = frozen.Plan.Tensors.Where(t => t.State == TensorState.Frozen).Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        return
+        [
+            .. ModuleTree.Of(frozen.Network).DistinctTensors
+                .Where(entry => !frozenNames.Contains(entry.Name))
+                .Select(entry => new NamedTensor(entry.Name, entry.Tensor)),
+        ];
+    }
+
+    private TrainResult Finish(
+        Workbench bench,
+        TrainingData data,
+        InitializationReport report,
+        FrozenModel frozen,
+        Fingerprints began,
+        TrainingState state,
+        RunEnd end,
+        BatchLoader loader,
+        LoggingObserver observer)
+    {
+        var audit = frozen.Audit(began);
+        var moved = audit.Moved.ToList();
+        if (end != RunEnd.Cancelled)
+        {
+            // The best epoch's network is the result; reading it back shows what really lies in the file.
+            AtomicFile.Write(_folder.Model, stream =>
+            {
+                using var best = File.OpenRead(_folder.Best);
+                best.CopyTo(stream);
+            });
+            moved.AddRange(frozen.AuditFile(_folder.Model, began).Moved.Where(m => moved.TrueForAll(other => other.Name != m.Name)));
+            foreach (var name in audit.TrainedButUnmoved) observer.Note($"{name} was to be trained and did not change: no gradient reached it");
+        }
+
+        foreach (var tensor in moved) observer.Note($"frozen, and moved: {tensor}");
+        var summary = Summaries.Of(_recipe, bench, data, report, frozen, state, end) with
+        {
+            Audit = new AuditSummary(
+                audit.FrozenTensors, moved.Count, [.. moved.Select(m => m.Name)], [.. audit.StatedDrift.Select(m => m.Name)]),
+            Unreadable = [.. state.Unreadable.Union(loader.Skipped.Select(s => s.Source), StringComparer.Ordinal)],
+        };
+        AtomicFile.WriteText(_folder.Summary, summary.ToJson() + "\n");
+        observer.Note(end switch
+        {
+            RunEnd.Finished => "finished",
+            RunEnd.StoppedEarly => $"stopped early: no better value in {_recipe.Train.EarlyStopping!.Patience} epochs",
+            _ => "cancelled; everything is saved",
+        });
+        return new TrainResult(summary, _folder);
+    }
+
+    private void RefuseOtherRecipe(TrainingCheckpoint checkpoint)
+    {
+        var (then, now) = (checkpoint.Metadata.GetValueOrDefault(TrainingCheckpoint.RecipeKey, "").Split('\n'), ComparableRecipe().Split('\n'));
+        for (var i = 0; i < Math.Max(then.Length, now.Length); i++)
+        {
+            var (before, after) = (i < then.Length ? then[i].Trim() : "nothing", i < now.Length ? now[i].Trim() : "nothing");
+            if (before != after)
+                throw new FrostlineException($"{_folder.Path} was begun with another recipe: \"{before}\" then, \"{after}\" now; go on with the same recipe, or train into another folder");
+        }
+    }
+
+    /// <summary>The recipe without what may differ when a training is resumed.</summary>
+    private string ComparableRecipe() => (_recipe with { Name = null, Threads = null, Data = _recipe.Data with { Workers = 1 } }).ToYaml();
+}

@@ -1,0 +1,265 @@
+using System.Diagnostics;
+using Frostline.Optimization;
+using Frostline.Training.Data;
+using Frostline.Training.Metrics;
+using Frostline.Training.Runs;
+using TorchSharp;
+
+namespace Frostline.Training.Jobs;
+
+/// <summary>
+/// Trains: forward, loss, backward, step, batch after batch; validates after each epoch; keeps the best and the last
+/// checkpoint. A pure continuation of its <see cref="State"/>: libtorch's generator is seeded for every batch from (seed, epoch,
+/// batch), so a training that goes on from a checkpoint computes the same bits as one that was never interrupted.
+/// </summary>
+/// <remarks>Every batch runs in a dispose scope of its own: memory does not grow with the number of batches.</remarks>
+public sealed class TrainingLoop
+{
+    private readonly TrainingParts _parts;
+    private readonly LoopSettings _settings;
+    private readonly Mixup? _mixup;
+    private readonly Stopwatch _epochClock = new();
+    private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
+    private readonly long _stepsPerEpoch;
+
+    /// <summary>Prepares a training.</summary>
+    /// <param name="parts">What it works with; where it is resumed, the caller has restored the tensors.</param>
+    /// <param name="settings">Its numbers.</param>
+    /// <param name="state">Where it begins: a new state, or that of a checkpoint.</param>
+    /// <exception cref="FrostlineException">A metric that is referred to is not measured, or mixup has no classes to mix.</exception>
+    public TrainingLoop(TrainingParts parts, LoopSettings settings, TrainingState state)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(settings);
+        (_parts, _settings, State) = (parts, settings, state);
+        settings.Schedule.Validate();
+        Require(settings.Best, "best");
+        Require(settings.EarlyStopping?.Metric, "early-stopping");
+        Require(settings.Schedule.MonitoredMetric, $"the schedule {settings.Schedule.Name}");
+        if (settings.Mixup is { } alpha)
+        {
+            if (settings.Classes is null) throw new FrostlineException("mixup mixes labels of classes, and the training data has none; leave mixup out");
+            _mixup = new Mixup(alpha, settings.Seed);
+        }
+
+        _stepsPerEpoch = (parts.Loader.BatchesPerEpoch + settings.Accumulate - 1) / settings.Accumulate;
+    }
+
+    /// <summary>Where the training is.</summary>
+    public TrainingState State { get; private set; }
+
+    /// <summary>Trains until the last epoch, early stopping, or cancellation, which waits for the current batch and saves.</summary>
+    /// <param name="cancellation">Asks to stop.</param>
+    /// <returns>Why it ended.</returns>
+    /// <exception cref="TrainingDivergedException">A loss is no number; nothing is saved then beyond the last checkpoint.</exception>
+    /// <exception cref="FrostlineException">Data cannot be read, shapes do not fit, or memory ran out.</exception>
+    public RunEnd Run(CancellationToken cancellation)
+    {
+        try
+        {
+            while (State.Ended is null)
+            {
+                _epochClock.Restart();
+                if (!TrainEpoch(cancellation)) return Cancelled();
+                if (!TryValidate(cancellation, out var evaluation)) return Cancelled();
+                EndEpoch(evaluation);
+            }
+
+            return State.Ended.Value;
+        }
+        catch (Exception error) when (MemoryHint.IsOutOfMemory(error))
+        {
+            throw MemoryHint.Explain(error, _parts.Loader.Options.BatchSize, _settings.Accumulate);
+        }
+    }
+
+    private bool TrainEpoch(CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested) return false;
+        _parts.Runner.Network.train();
+        // A batch that was begun is finished; cancellation is looked at between batches.
+        foreach (var batch in _parts.Loader.Epoch(State.Epoch, State.Batch, CancellationToken.None))
+        {
+            TrainBatch(batch);
+            if (cancellation.IsCancellationRequested) return false;
+            if (IsCheckpointDue()) Save();
+        }
+
+        // The last batches of an epoch make a step of their own where they do not fill one.
+        if (State.Pending > 0) Step();
+        return true;
+    }
+
+    private void TrainBatch(HostBatch batch)
+    {
+        using var scope = torch.NewDisposeScope();
+        var fields = HostTensors.Of(batch, _parts.Device);
+        var (number, sources) = (batch.Number, batch.Sources);
+        batch.Dispose();
+        Reseed(number);
+        _mixup?.Apply(fields, _parts.Runner.Inputs, _settings.Classes!.Value, State.Epoch, number);
+        var outputs = _parts.Runner.Run(fields);
+        var loss = _parts.Loss.Compute(outputs, fields);
+        var value = loss.detach().to(torch.float64).item<double>();
+        if (!double.IsFinite(value))
+            throw TrainingDivergedException.Of(value, State.Epoch + 1, State.Step + 1, fields, sources, _parts.Runner.Network, _parts.Optimizer.Parameters);
+
+        // Gradients are kept until here: if the loss is no number, those of the step before tell why.
+        if (State.Pending == 0) _parts.Optimizer.ZeroGrad();
+        var weight = _parts.Loss.WeightOf(outputs, fields);
+        if (_settings.Accumulate == 1) loss.backward();
+        else (loss * weight).backward();
+        State = State with
+        {
+            Batch = number + 1,
+            Pending = State.Pending + 1,
+            PendingWeight = State.PendingWeight + weight,
+            PendingLoss = State.PendingLoss + (value * weight),
+            LossSum = State.LossSum + (value * weight),
+            LossWeight = State.LossWeight + weight,
+        };
+        if (State.Pending == _settings.Accumulate) Step();
+        Report(TrainingActivity.Train, number + 1, _parts.Loader.BatchesPerEpoch);
+    }
+
+    private void Step()
+    {
+        var optimizer = _parts.Optimizer;
+        var position = new SchedulePosition((State.Epoch * _stepsPerEpoch) + State.StepInEpoch, _stepsPerEpoch, _settings.Epochs);
+        optimizer.LearningRate = optimizer.Settings.LearningRate * _settings.Schedule.FactorAt(position, State.Schedule);
+        if (_settings.Accumulate > 1 && State.PendingWeight > 0) Gradients.Scale(optimizer.Parameters, 1 / State.PendingWeight);
+        if (_settings.ClipGradientNorm is { } most) Gradients.ClipByNorm(optimizer.Parameters, most);
+        _parts.Frozen.Verify();
+        optimizer.Step();
+        _parts.Average?.Update();
+        _parts.Metrics.Step(State.Epoch + 1, State.Step + 1, State.PendingLoss / State.PendingWeight, optimizer.LearningRate);
+        State = State with { Step = State.Step + 1, StepInEpoch = State.StepInEpoch + 1, Pending = 0, PendingWeight = 0, PendingLoss = 0 };
+    }
+
+    private bool TryValidate(CancellationToken cancellation, out Evaluation? evaluation)
+    {
+        evaluation = null;
+        if (_parts.Evaluator is null) return true;
+        using var average = _parts.Average?.Swap();
+        try
+        {
+            evaluation = _parts.Evaluator.Run(done => Report(TrainingActivity.Validate, done, _parts.Evaluator.Batches), cancellation);
+            return true;
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private void EndEpoch(Evaluation? evaluation)
+    {
+        var epoch = new EpochSummary(
+            State.Epoch + 1,
+            State.LossWeight > 0 ? State.LossSum / State.LossWeight : double.NaN,
+            evaluation?.ByName ?? new Dictionary<string, double>(StringComparer.Ordinal),
+            State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
+            _parts.Optimizer.LearningRates);
+        var isBest = evaluation is null || evaluation.Find(_settings.Best)!.IsBetterThan(State.Best?.Metrics[_settings.Best]) || State.Best is null;
+        if (isBest) SaveBest();
+        var (stopping, ended) = Watch(epoch, evaluation);
+        State = State with
+        {
+            Epoch = State.Epoch + 1,
+            Batch = 0,
+            StepInEpoch = 0,
+            LossSum = 0,
+            LossWeight = 0,
+            EpochSeconds = 0,
+            Schedule = AfterEpoch(epoch, evaluation),
+            EarlyStopping = stopping,
+            Best = isBest ? new BestSummary(epoch.Epoch, evaluation is null ? null : _settings.Best, epoch.Metrics, evaluation?.Tables ?? []) : State.Best,
+            Epochs = [.. State.Epochs, epoch],
+            Ended = ended,
+        };
+        _epochClock.Restart();
+        _parts.Metrics.Epoch(epoch);
+        Save();
+        _parts.Observer.EpochEnded(epoch, isBest);
+    }
+
+    private (EarlyStoppingState State, RunEnd? Ended) Watch(EpochSummary epoch, Evaluation? evaluation)
+    {
+        var state = State.EarlyStopping;
+        if (_settings.EarlyStopping is { } stopping)
+        {
+            var value = Monitored(stopping.Metric, epoch, evaluation);
+            state = stopping.After(state, value.Value, value.HigherIsBetter);
+            if (stopping.ShouldStop(state) && epoch.Epoch < _settings.Epochs) return (state, RunEnd.StoppedEarly);
+        }
+
+        return (state, epoch.Epoch >= _settings.Epochs ? RunEnd.Finished : null);
+    }
+
+    private ScheduleState AfterEpoch(EpochSummary epoch, Evaluation? evaluation)
+    {
+        if (_settings.Schedule.MonitoredMetric is not { } name) return State.Schedule;
+        var value = Monitored(name, epoch, evaluation);
+        return _settings.Schedule.AfterEpoch(State.Schedule, value.Value, value.HigherIsBetter);
+    }
+
+    /// <summary>A number of the validation; without one, the training loss.</summary>
+    private static MetricValue Monitored(string name, EpochSummary epoch, Evaluation? evaluation) =>
+        evaluation?.Find(name) ?? new MetricValue("loss", epoch.Loss, HigherIsBetter: false);
+
+    private void SaveBest()
+    {
+        using var average = _parts.Average?.Swap();
+        _parts.SaveModel(_parts.Folder.Best);
+    }
+
+    private RunEnd Cancelled()
+    {
+        Save();
+        return RunEnd.Cancelled;
+    }
+
+    private bool IsCheckpointDue() =>
+        (_settings.CheckpointEverySteps is { } steps && State.Pending == 0 && State.Step > 0 && State.Step % steps == 0)
+        || (_settings.CheckpointEverySeconds is { } seconds && _sinceCheckpoint.Elapsed.TotalSeconds >= seconds);
+
+    private void Save()
+    {
+        using var scope = torch.NewDisposeScope();
+        _parts.Metrics.Flush();
+        State = State with
+        {
+            MetricsLength = _parts.Metrics.Length,
+            EpochSeconds = State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
+            LearningRate = _parts.Optimizer.LearningRate,
+            Unreadable = [.. State.Unreadable.Union(_parts.Loader.Skipped.Select(s => s.Source), StringComparer.Ordinal)],
+        };
+        _epochClock.Restart();
+        TrainingCheckpoint.Write(_parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), _parts.CheckpointMetadata);
+        _sinceCheckpoint.Restart();
+    }
+
+    private void Reseed(int batch)
+    {
+        var draw = new CounterRandom(_settings.Seed, FormattableString.Invariant($"batch:{State.Epoch}:{batch}")).NextUInt64();
+        using var generator = torch.manual_seed((long)(draw >> 1));
+    }
+
+    private void Report(TrainingActivity activity, int batch, int batches) => _parts.Observer.Progress(new TrainingProgress(
+        activity,
+        State.Epoch + 1,
+        _settings.Epochs,
+        batch,
+        batches,
+        State.LossWeight > 0 ? State.LossSum / State.LossWeight : double.NaN,
+        _parts.Optimizer.LearningRate));
+
+    private void Require(string? metric, string reader)
+    {
+        if (metric is null || string.Equals(metric, "loss", StringComparison.Ordinal)) return;
+        if (_parts.Evaluator is not { } evaluator)
+            throw new FrostlineException($"{reader} follows \"{metric}\", and there is no validation; give validation data or a split");
+        if (!evaluator.Names.ContainsKey(metric))
+            throw new FrostlineException($"{reader} follows \"{metric}\", which is not measured (there are: {string.Join(", ", evaluator.Names.Keys)}){NearestNames.Hint(metric, evaluator.Names.Keys)}");
+    }
+}

@@ -1,0 +1,74 @@
+using Frostline.Optimization;
+using Frostline.Training.Jobs;
+
+namespace Frostline.Training.Runs;
+
+/// <summary>
+/// Where a training is, beside its tensors: everything that resuming needs to go on with the same bits. libtorch's generator is
+/// not part of it, since it is seeded anew for every batch.
+/// </summary>
+public sealed record TrainingState
+{
+    /// <summary>The version of this format; this version of Frostline writes 1.</summary>
+    public int Version { get; init; } = 1;
+
+    /// <summary>The current epoch, from 0.</summary>
+    public int Epoch { get; init; }
+
+    /// <summary>The number of the next batch in the epoch, from 0.</summary>
+    public int Batch { get; init; }
+
+    /// <summary>How many optimizer steps the epoch has had.</summary>
+    public int StepInEpoch { get; init; }
+
+    /// <summary>How many optimizer steps there have been in all.</summary>
+    public long Step { get; init; }
+
+    /// <summary>How many batches' gradients wait for the next step.</summary>
+    public int Pending { get; init; }
+
+    /// <summary>The weight of the batches that wait.</summary>
+    public double PendingWeight { get; init; }
+
+    /// <summary>The sum of their losses, each times its weight.</summary>
+    public double PendingLoss { get; init; }
+
+    /// <summary>The base learning rate of the last step; null before the first.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>The sum of the epoch's losses, each times its weight.</summary>
+    public double LossSum { get; init; }
+
+    /// <summary>The sum of their weights.</summary>
+    public double LossWeight { get; init; }
+
+    /// <summary>How long the epoch has taken so far.</summary>
+    public double EpochSeconds { get; init; }
+
+    /// <summary>How long building and initialising took when the training began.</summary>
+    public double InitializeSeconds { get; init; }
+
+    /// <summary>The learning-rate schedule's memory.</summary>
+    public ScheduleState Schedule { get; init; } = new();
+
+    /// <summary>Early stopping's memory.</summary>
+    public EarlyStoppingState EarlyStopping { get; init; } = new();
+
+    /// <summary>The best epoch so far.</summary>
+    public BestSummary? Best { get; init; }
+
+    /// <summary>The epochs that have ended.</summary>
+    public IReadOnlyList<EpochSummary> Epochs { get; init; } = [];
+
+    /// <summary>How long <c>metrics.jsonl</c> is, in bytes; what lies behind is cut off when the training is resumed.</summary>
+    public long MetricsLength { get; init; }
+
+    /// <summary>How many threads libtorch computes with.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Whether training has ended by itself, and how.</summary>
+    public RunEnd? Ended { get; init; }
+
+    /// <summary>Samples that could not be read and were left out, by name.</summary>
+    public IReadOnlyList<string> Unreadable { get; init; } = [];
+}
