@@ -9,7 +9,10 @@ internal static class ClassifierOptions
     /// <exception cref="FrostlineException">One is less than 1.</exception>
     public static void Check(string network, int classes, int inputChannels)
     {
-        if (classes < 1) throw new FrostlineException(string.Create(CultureInfo.InvariantCulture, $"{network} needs at least one class but is given {classes}"));
-        if (inputChannels < 1) throw new FrostlineException(string.Create(CultureInfo.InvariantCulture, $"{network} needs at least one input channel but is given {inputChannels}"));
+        if (classes < 1) throw TooFew(network, "class", classes);
+        if (inputChannels < 1) throw TooFew(network, "input channel", inputChannels);
     }
+
+    private static FrostlineException TooFew(string network, string what, int count) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{network} needs at least one {what} but is given {count}"));
 }

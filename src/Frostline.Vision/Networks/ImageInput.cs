@@ -16,11 +16,16 @@ internal static class ImageInput
     {
         var shape = x.Shape;
         if (shape.Count != 4)
-            throw new FrostlineException($"{network} reads a batch of images [N, {channels}, H, W] but gets {x.ShapeText}{(shape.Count == 3 ? "; add the batch dimension" : "")}");
+            throw new FrostlineException(
+                $"{network} reads a batch of images [N, {channels}, H, W] but gets " +
+                $"{x.ShapeText}{(shape.Count == 3 ? "; add the batch dimension" : "")}");
         if (shape[1] != channels)
-            throw new FrostlineException($"{network} reads images of {channels} channel{(channels == 1 ? "" : "s")} but gets {x.ShapeText}{ChannelHint(shape, channels)}");
+            throw new FrostlineException(
+                $"{network} reads images of {channels} channel{(channels == 1 ? "" : "s")} but gets " +
+                $"{x.ShapeText}{ChannelHint(shape, channels)}");
         if (shape[2] < smallest || shape[3] < smallest)
-            throw new FrostlineException($"{network} reads images of at least {smallest} x {smallest} pixels but gets {x.ShapeText}; resize them");
+            throw new FrostlineException(
+                $"{network} reads images of at least {smallest} x {smallest} pixels but gets {x.ShapeText}; resize them");
         return x;
     }
 

@@ -16,7 +16,8 @@ public class ImageClassifierOptions
     /// <summary>The number of classes that a network is created with.</summary>
     /// <exception cref="FrostlineException">Neither the recipe nor the data says.</exception>
     internal int CountClasses(BuildContext context) => Classes ?? context.Classes?.Names.Count
-        ?? throw new FrostlineException("the number of classes is unknown: give the model \"classes:\", or training data that has classes");
+        ?? throw new FrostlineException(
+            "the number of classes is unknown: give the model \"classes:\", or training data that has classes");
 }
 
 /// <summary>What a recipe may write beside a SqueezeNet's name.</summary>

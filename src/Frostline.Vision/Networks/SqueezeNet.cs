@@ -42,7 +42,8 @@ public sealed class SqueezeNet : nn.Module<Tensor, Tensor>, IStagedNetwork
         var title = $"SqueezeNet {(old ? "1.0" : "1.1")}";
         ClassifierOptions.Check(title, classes, inputChannels);
         if (dropout is not (>= 0 and <= 1))
-            throw new FrostlineException(string.Create(CultureInfo.InvariantCulture, $"{title}'s dropout is a probability from 0 to 1 but is given {dropout}"));
+            throw new FrostlineException(string.Create(
+                CultureInfo.InvariantCulture, $"{title}'s dropout is a probability from 0 to 1 but is given {dropout}"));
         Version = version;
         Classes = classes;
         features = nn.Sequential();
@@ -50,14 +51,15 @@ public sealed class SqueezeNet : nn.Module<Tensor, Tensor>, IStagedNetwork
             ("0", nn.Dropout(dropout)), ("1", nn.Conv2d(512, classes, 1)), ("2", nn.ReLU()), ("3", nn.AdaptiveAvgPool2d(1)));
         var stem = old ? nn.Conv2d(inputChannels, 96, 7, 2) : nn.Conv2d(inputChannels, 64, 3, 2);
         var smallest = old ? 21 : 17;
-        foreach (nn.Module<Tensor, Tensor> module in new nn.Module<Tensor, Tensor>[] { stem, nn.ReLU(), Pool() }) features.append(module);
+        features.append(stem).append(nn.ReLU()).append(Pool());
         var stages = new List<Stage>
         {
             new("stem", "image", [stem], (operations, x) => operations.MaxPool(
                 Window.Square(3, 2, ceiling: true), operations.ConvolutionRelu(stem, ImageInput.Check(x, title, inputChannels, smallest)))),
         };
         AddFires(stages, old ? 96 : 64, old ? [4, 8] : [3, 5]);
-        stages.Add(new Stage("head", stages[^1].Name, [classifier], (operations, x) => operations.Flatten(operations.Call(classifier, x)), write: "logits"));
+        stages.Add(new Stage(
+            "head", stages[^1].Name, [classifier], (operations, x) => operations.Flatten(operations.Call(classifier, x)), write: "logits"));
         Stages = stages;
         RegisterComponents();
     }

@@ -12,4 +12,10 @@ public sealed class InitializationException : FrostlineException
         : base(message, inner)
     {
     }
+
+    /// <summary>
+    /// Which rule of the plan cannot be done, counted from 0 in the order in which rules were added (<c>Require</c> does not count);
+    /// null where the error is not of one rule.
+    /// </summary>
+    public int? Rule { get; init; }
 }

@@ -136,11 +136,24 @@ public sealed class InitializationPlan
     {
         ArgumentNullException.ThrowIfNull(network);
         var decisions = new PlanDecisions(new PlannedNetwork(ModuleTree.Of(network)));
-        for (var i = _rules.Count - 1; i >= 0; i--) _rules[i].Decide(decisions);
-        decisions.Finish();
+        for (var i = _rules.Count - 1; i >= 0; i--) Decide(i, decisions);
+        decisions.Finish(_rules);
         foreach (var (selector, coverage) in _requirements) CheckCoverage(decisions, selector, coverage);
         check?.Invoke(decisions);
         return new PlanWriter(decisions, seed, write).Run();
+    }
+
+    // Whoever wrote the rules, for example in a recipe, learns which one is wrong.
+    private void Decide(int rule, PlanDecisions decisions)
+    {
+        try
+        {
+            _rules[rule].Decide(decisions);
+        }
+        catch (FrostlineException error)
+        {
+            throw new InitializationException(error.Message, error) { Rule = rule };
+        }
     }
 
     private static void CheckCoverage(PlanDecisions decisions, Selector selector, double coverage)

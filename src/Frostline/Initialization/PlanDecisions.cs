@@ -25,8 +25,9 @@ internal sealed class PlanDecisions(PlannedNetwork network)
     public void Decline(PlanRule rule, PlannedTensor tensor) => _declined.TryAdd(tensor, rule);
 
     /// <summary>Decides what is left, and checks that every copy leads to a value.</summary>
+    /// <param name="rules">The plan's rules, in order.</param>
     /// <exception cref="InitializationException">A scheme lacked an initializer, or copies go in a circle.</exception>
-    public void Finish()
+    public void Finish(IReadOnlyList<PlanRule> rules)
     {
         foreach (var tensor in Network.Tensors.Where(IsOpen))
         {
@@ -36,7 +37,10 @@ internal sealed class PlanDecisions(PlannedNetwork network)
                 var type = owner.Types.Count > 0 ? owner.Types[0] : "module";
                 throw new InitializationException(
                     $"{rule.Text}: the scheme has no initializer for {tensor.Name} {tensor.Info.ShapeText} of a {type}; "
-                    + "put a rule for it into the plan");
+                    + "put a rule for it into the plan")
+                {
+                    Rule = IndexOf(rule.Text, rules),
+                };
             }
 
             _decided.Add(tensor, new Decision(TensorProvenance.NoRule, new KeepAssignment()));
@@ -47,9 +51,15 @@ internal sealed class PlanDecisions(PlannedNetwork network)
             var seen = new HashSet<PlannedTensor>(ReferenceEqualityComparer.Instance);
             for (var at = tensor; _decided[at].Assignment is CopyAssignment copy; at = copy.From)
                 if (!seen.Add(at)) throw new InitializationException(
-                    $"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle");
+                    $"{_decided[tensor].Rule}: {tensor.Name} would be copied from itself, in a circle")
+                {
+                    Rule = IndexOf(_decided[tensor].Rule, rules),
+                };
         }
     }
+
+    // Of two equal rules the last is the one that decides.
+    private static int IndexOf(string text, IReadOnlyList<PlanRule> rules) => rules.Select(rule => rule.Text).ToList().LastIndexOf(text);
 }
 
 /// <summary>The rule that decided a tensor, and how.</summary>

@@ -24,7 +24,9 @@ public static class NativeRuntime
         TorchLibraryLoader.Register();
     }
 
-    /// <summary>Loads libtorch now, sets the number of threads, and turns off NNPACK, which most processors lack and libtorch then warns of.</summary>
+    /// <summary>
+    /// Loads libtorch now, sets the number of threads, and turns off NNPACK, which many processors lack and libtorch then warns of.
+    /// </summary>
     /// <param name="threads">
     /// Threads of one operation; null for the number of physical cores (<see cref="Processors.PhysicalCores"/>). Equal seeds
     /// give equal bits only at an equal number of threads.

@@ -14,7 +14,8 @@ public sealed class Bundle
         ArgumentNullException.ThrowIfNull(values);
         foreach (var (name, value) in values)
         {
-            if (string.IsNullOrEmpty(name) || value is null) throw new ArgumentException("a value of a bundle lacks its name, or a name its value", nameof(values));
+            if (string.IsNullOrEmpty(name) || value is null)
+                throw new ArgumentException("a value of a bundle lacks its name, or a name its value", nameof(values));
             if (!_values.TryAdd(name, value)) throw new ArgumentException($"the value \"{name}\" occurs twice", nameof(values));
             _names.Add(name);
         }
@@ -27,7 +28,8 @@ public sealed class Bundle
     /// <exception cref="FrostlineException">There is none; a body reads only what its stage declares.</exception>
     public Value this[string name] => _values.TryGetValue(name, out var value)
         ? value
-        : throw new FrostlineException($"a stage asks for \"{name}\", which it does not declare to read; it gets {string.Join(", ", _names)}");
+        : throw new FrostlineException(
+            $"a stage asks for \"{name}\", which it does not declare to read; it gets {string.Join(", ", _names)}");
 
     /// <summary>Whether there is a value of that name.</summary>
     public bool Contains(string name) => _values.ContainsKey(name);

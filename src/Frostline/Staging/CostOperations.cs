@@ -51,7 +51,9 @@ public sealed class CostOperations : Operations
         var input = Cast(x);
         var kernel = convolution.kernel_size;
         if (input.Shape.Count != kernel.Length + 2 || input.Shape[1] != convolution.in_channels)
-            throw new FrostlineException($"a {convolution.GetName()} reads {convolution.in_channels} channels and {kernel.Length} further dimensions but gets {x.ShapeText}");
+            throw new FrostlineException(
+                $"a {convolution.GetName()} reads {convolution.in_channels} channels and {kernel.Length} further dimensions " +
+                $"but gets {x.ShapeText}");
         var shape = new long[input.Shape.Count];
         (shape[0], shape[1]) = (input.Shape[0], convolution.out_channels);
         for (var i = 0; i < kernel.Length; i++) shape[i + 2] = Extent(convolution, i, input.Shape[i + 2]);
@@ -132,7 +134,8 @@ public sealed class CostOperations : Operations
     public override Value Add(Value a, Value b)
     {
         var (left, right) = (Cast(a), Cast(b));
-        if (!left.Shape.SequenceEqual(right.Shape)) throw new FrostlineException($"values of the shapes {a.ShapeText} and {b.ShapeText} cannot be added");
+        if (!left.Shape.SequenceEqual(right.Shape))
+            throw new FrostlineException($"values of the shapes {a.ShapeText} and {b.ShapeText} cannot be added");
         return New(left.Shape, "sum");
     }
 
@@ -143,7 +146,9 @@ public sealed class CostOperations : Operations
         var first = Cast(values[0]).Shape;
         foreach (var value in values.Skip(1))
             if (value.Shape.Count != first.Count || value.Shape.Where((size, i) => i != dimension && size != first[i]).Any())
-                throw new FrostlineException($"values of the shapes {values[0].ShapeText} and {value.ShapeText} cannot be joined along dimension {dimension}");
+                throw new FrostlineException(
+                    $"values of the shapes {values[0].ShapeText} and {value.ShapeText} cannot be joined along dimension " +
+                    $"{dimension}");
         return New([.. first.Select((size, i) => i == dimension ? values.Sum(value => value.Shape[dimension]) : size)], "concatenation");
     }
 
@@ -245,7 +250,8 @@ public sealed class CostOperations : Operations
     {
         ArgumentNullException.ThrowIfNull(inputs);
         if (shapes is null)
-            throw new FrostlineException($"the cost of \"{name}\" is unknown: it is opaque, and its stage gives no shape function for it");
+            throw new FrostlineException(
+                $"the cost of \"{name}\" is unknown: it is opaque, and its stage gives no shape function for it");
         foreach (var input in inputs) Save(Cast(input).Storage);
         return [.. shapes([.. inputs.Select(input => input.Shape)]).Select(shape => New(shape, name))];
     }
@@ -285,7 +291,10 @@ public sealed class CostOperations : Operations
 
     private ShapeValue New(IReadOnlyList<long> shape, string what)
     {
-        if (shape.Any(size => size < 1)) throw new FrostlineException($"a {what} has nothing left to put out: its output would be [{string.Join(", ", shape)}]; the input is too small");
+        if (shape.Any(size => size < 1))
+            throw new FrostlineException(
+                $"a {what} has nothing left to put out: its output would be [{string.Join(", ", shape)}]; " +
+                "the input is too small");
         var storage = new Storage(shape.Aggregate((long)_elementSize, (product, size) => checked(product * size)));
         Allocate(storage);
         return new ShapeValue(shape, storage);

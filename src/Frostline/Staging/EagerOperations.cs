@@ -8,8 +8,8 @@ namespace Frostline.Staging;
 /// <summary>
 /// Computes with libtorch, with gradients where they are wanted. Results belong to the dispose scope that is current, as with
 /// any TorchSharp operation. Layers are called as modules, so that forward hooks fire, except 1 x 1 strided convolutions:
-/// these run as a strided slice and a convolution of stride 1, which is equal bit for bit in exact arithmetic and keeps clear of a division by
-/// zero in oneDNN that ends the process (pytorch issue 177227).
+/// these run as a strided slice and a convolution of stride 1, which is equal bit for bit in exact arithmetic and keeps clear
+/// of a division by zero in oneDNN that ends the process (pytorch issue 177227).
 /// </summary>
 public sealed class EagerOperations : Operations
 {
@@ -30,7 +30,9 @@ public sealed class EagerOperations : Operations
     /// <summary>The tensor of a value.</summary>
     /// <exception cref="ArgumentException">The value is another interpreter's.</exception>
     public static Tensor Unwrap(Value value) =>
-        value is TensorValue { Tensor: var tensor } ? tensor : throw new ArgumentException("the value belongs to another interpreter", nameof(value));
+        value is TensorValue { Tensor: var tensor }
+            ? tensor
+            : throw new ArgumentException("the value belongs to another interpreter", nameof(value));
 
     /// <summary>Runs a computation on one tensor in a scope of its own.</summary>
     /// <param name="input">What it reads; borrowed.</param>
@@ -64,7 +66,9 @@ public sealed class EagerOperations : Operations
         ArgumentNullException.ThrowIfNull(norm);
         var input = Unwrap(x);
         if (norm is BatchNorm { training: true } && input.dim() >= 2 && input.numel() == input.shape[1])
-            throw new FrostlineException($"a BatchNorm in training needs more than one value a channel but gets {x.ShapeText}; use a larger batch or input, or hold its statistics");
+            throw new FrostlineException(
+                $"a BatchNorm in training needs more than one value a channel but gets {x.ShapeText}; " +
+                "use a larger batch or input, or hold its statistics");
         return Wrap(norm.call(input));
     }
 

@@ -30,7 +30,8 @@ public static class FrostLine
         var map = StageMap.Of(network);
         var stages = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in changing)
-            stages.Add(map.StageOf(name) ?? throw new FrostlineException($"\"{name}\" belongs to no stage of the network; add its module to a stage"));
+            stages.Add(map.StageOf(name)
+                ?? throw new FrostlineException($"\"{name}\" belongs to no stage of the network; add its module to a stage"));
         return Find(network, stages.Contains);
     }
 }

@@ -41,7 +41,9 @@ internal static class ModuleTranslation
         var fresh = false;
         foreach (var child in children)
         {
-            x = fresh && ActivationOf(child) is { } kind ? operations.ActivationOfFresh(kind, x) : operations.Call((nn.Module<Tensor, Tensor>)child, x);
+            x = fresh && ActivationOf(child) is { } kind
+                ? operations.ActivationOfFresh(kind, x)
+                : operations.Call((nn.Module<Tensor, Tensor>)child, x);
             fresh = child is Convolution or NormBase;
         }
 

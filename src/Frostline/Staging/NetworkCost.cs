@@ -38,7 +38,8 @@ public sealed class NetworkCost
     public static NetworkCost Of(IStagedNetwork network, params IReadOnlyList<long> shape)
     {
         ArgumentNullException.ThrowIfNull(network);
-        if (network.Inputs is not [var input]) throw new FrostlineException($"the network reads {string.Join(", ", network.Inputs)}: give the shape of each");
+        if (network.Inputs is not [var input])
+            throw new FrostlineException($"the network reads {string.Join(", ", network.Inputs)}: give the shape of each");
         return Of(network, new Dictionary<string, IReadOnlyList<long>>(StringComparer.Ordinal) { [input] = shape });
     }
 
@@ -56,11 +57,14 @@ public sealed class NetworkCost
         ArgumentNullException.ThrowIfNull(inputs);
         var map = StageMap.Of(network);
         var schedule = StageSchedule.Whole(network, outputs);
-        var state = NetworkState.Of((nn.Module)network).Select(entry => (entry, stage: map.StageOf(entry.Name)!)).ToLookup(pair => pair.stage, pair => pair.entry);
-        var elementSize = state.SelectMany(stage => stage).Where(entry => entry.IsParameter).Select(entry => (int)entry.Tensor.ElementSize).FirstOrDefault(sizeof(float));
+        var state = NetworkState.Of((nn.Module)network).ToLookup(entry => map.StageOf(entry.Name) ?? "");
+        var elementSize = state.SelectMany(stage => stage)
+            .Where(entry => entry.IsParameter).Select(entry => (int)entry.Tensor.ElementSize).FirstOrDefault(sizeof(float));
         var live = new Dictionary<string, Value>(StringComparer.Ordinal);
         foreach (var name in schedule.Inputs)
-            live[name] = CostOperations.Of(inputs.TryGetValue(name, out var shape) ? shape : throw new FrostlineException($"the shape of the input \"{name}\" is missing"));
+            live[name] = CostOperations.Of(inputs.TryGetValue(name, out var shape)
+                ? shape
+                : throw new FrostlineException($"the shape of the input \"{name}\" is missing"));
 
         var costs = new List<StageCost>();
         var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -75,7 +79,8 @@ public sealed class NetworkCost
             }
         }
 
-        var parameters = state.SelectMany(stage => stage.Where(entry => entry.IsParameter).Select(entry => (entry.Name, stage.Key, entry.Bytes)))
+        var parameters = state
+            .SelectMany(stage => stage.Where(entry => entry.IsParameter).Select(entry => (entry.Name, stage.Key, entry.Bytes)))
             .ToDictionary(p => p.Name, p => (p.Key, p.Bytes), StringComparer.Ordinal);
         return new NetworkCost(schedule.Stages, costs, parameters);
     }
@@ -94,7 +99,8 @@ public sealed class NetworkCost
         foreach (var name in trained.Distinct(StringComparer.Ordinal))
         {
             if (!_parameters.TryGetValue(name, out var parameter))
-                throw new FrostlineException($"the network has no parameter \"{name}\"{NearestNames.Hint(name, _parameters.Keys)}");
+                throw new FrostlineException(
+                    $"the network has no parameter \"{name}\"{NearestNames.Hint(name, _parameters.Keys)}");
             gradients[parameter.Stage] = gradients.GetValueOrDefault(parameter.Stage) + parameter.Bytes;
         }
 

@@ -23,7 +23,11 @@ public sealed class Stage
     /// From a bundle of what it reads to a bundle of what it writes. Inputs are borrowed: it must not change them.
     /// </param>
     public Stage(
-        string name, IReadOnlyList<string> reads, IReadOnlyList<string> writes, IReadOnlyList<torch.nn.Module> modules, Func<Operations, Bundle, Bundle> body)
+        string name,
+        IReadOnlyList<string> reads,
+        IReadOnlyList<string> writes,
+        IReadOnlyList<torch.nn.Module> modules,
+        Func<Operations, Bundle, Bundle> body)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(reads);
@@ -111,7 +115,10 @@ public sealed class Stage
         ArgumentNullException.ThrowIfNull(inputs);
         var outputs = Body(operations, new Bundle(Reads.Select(name => (name, inputs[name]))));
         foreach (var name in Writes)
-            if (!outputs.Contains(name)) throw new FrostlineException($"the stage \"{Name}\" declares to write \"{name}\", but its body hands back {string.Join(", ", outputs.Names)}");
+            if (!outputs.Contains(name))
+                throw new FrostlineException(
+                    $"the stage \"{Name}\" declares to write \"{name}\", " +
+                    $"but its body hands back {string.Join(", ", outputs.Names)}");
         return new Bundle(Writes.Select(name => (name, outputs[name])));
     }
 }

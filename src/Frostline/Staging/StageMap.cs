@@ -31,7 +31,8 @@ public sealed class StageMap
     {
         ArgumentNullException.ThrowIfNull(network);
         if (network is not torch.nn.Module root)
-            throw new FrostlineException($"{network.GetType().Name} is staged but not a module; implement IStagedNetwork on the module");
+            throw new FrostlineException(
+                $"{network.GetType().Name} is staged but not a module; implement IStagedNetwork on the module");
         _ = StageSchedule.Whole(network);
         var names = NamesOf(root);
         var modules = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -64,7 +65,9 @@ public sealed class StageMap
     private static void Claim(Dictionary<string, string> owners, string name, Stage stage, string kind)
     {
         if (!owners.TryAdd(name, stage.Name))
-            throw new FrostlineException($"the {kind} \"{name}\" belongs to the stages \"{owners[name]}\" and \"{stage.Name}\"; a stage owns its state alone");
+            throw new FrostlineException(
+                $"the {kind} \"{name}\" belongs to the stages \"{owners[name]}\" and \"{stage.Name}\"; " +
+                "a stage owns its state alone");
     }
 
     /// <summary>All modules by identity; a module that is reached twice keeps its first name.</summary>
@@ -78,7 +81,8 @@ public sealed class StageMap
     private static string NameOf(Dictionary<torch.nn.Module, string> names, torch.nn.Module module, Stage stage) =>
         names.TryGetValue(module, out var name)
             ? name
-            : throw new FrostlineException($"the stage \"{stage.Name}\" owns a {module.GetName()} that is not in the network; register it as a submodule");
+            : throw new FrostlineException(
+                $"the stage \"{stage.Name}\" owns a {module.GetName()} that is not in the network; register it as a submodule");
 
     private static string Join(string module, string name) => module.Length == 0 ? name : $"{module}.{name}";
 
@@ -89,7 +93,9 @@ public sealed class StageMap
             if (name.Length == 0) continue;
             var parent = name.LastIndexOf('.') is var dot and >= 0 ? name[..dot] : "";
             if (StageOf(parent) is { } outer && outer != stage)
-                throw new FrostlineException($"the module \"{name}\" belongs to the stage \"{stage}\" and, with what surrounds it, to \"{outer}\"; a stage owns its state alone");
+                throw new FrostlineException(
+                    $"the module \"{name}\" belongs to the stage \"{stage}\" and, with what surrounds it, to \"{outer}\"; " +
+                    "a stage owns its state alone");
         }
     }
 
@@ -101,9 +107,13 @@ public sealed class StageMap
         {
             // A module that is registered twice is owned under its first name.
             if (StageOf(name) is null && owners.ContainsKey(tensor.Handle)) continue;
-            var stage = StageOf(name) ?? throw new FrostlineException($"\"{name}\" belongs to no stage; every parameter and buffer belongs to exactly one");
+            var stage = StageOf(name)
+                ?? throw new FrostlineException(
+                    $"\"{name}\" belongs to no stage; every parameter and buffer belongs to exactly one");
             if (!owners.TryAdd(tensor.Handle, (name, stage)) && owners[tensor.Handle].Stage != stage)
-                throw new FrostlineException($"\"{name}\" of the stage \"{stage}\" is the same tensor as \"{owners[tensor.Handle].Name}\" of \"{owners[tensor.Handle].Stage}\"; put both modules into one stage");
+                throw new FrostlineException(
+                    $"\"{name}\" of the stage \"{stage}\" is the same tensor as \"{owners[tensor.Handle].Name}\" of " +
+                    $"\"{owners[tensor.Handle].Stage}\"; put both modules into one stage");
         }
     }
 }

@@ -88,7 +88,8 @@ public sealed class StageSchedule
 
         stages.Reverse();
         var written = stages.SelectMany(stage => stage.Writes).ToHashSet(StringComparer.Ordinal);
-        var inputs = stages.SelectMany(stage => stage.Reads).Concat(outputs).Where(name => !written.Contains(name)).Distinct(StringComparer.Ordinal).ToList();
+        var inputs = stages.SelectMany(stage => stage.Reads).Concat(outputs)
+            .Where(name => !written.Contains(name)).Distinct(StringComparer.Ordinal).ToList();
         return new StageSchedule(stages, inputs, [.. outputs.Distinct(StringComparer.Ordinal)], ReleasedAfter(stages, inputs, outputs));
     }
 
@@ -100,7 +101,8 @@ public sealed class StageSchedule
         for (var i = 0; i < network.Stages.Count; i++)
             if (network.Stages[i].Name == stage) return i;
         var names = network.Stages.Select(s => s.Name).ToList();
-        throw new FrostlineException($"the network has no stage \"{stage}\"; its stages are {string.Join(", ", names)}{NearestNames.Hint(stage, names)}");
+        throw new FrostlineException(
+            $"the network has no stage \"{stage}\"; its stages are {string.Join(", ", names)}{NearestNames.Hint(stage, names)}");
     }
 
     /// <summary>Which stage writes each name; checks that the stages fit together.</summary>
@@ -111,11 +113,18 @@ public sealed class StageSchedule
         for (var i = 0; i < network.Stages.Count; i++)
         {
             var stage = network.Stages[i];
-            if (!names.Add(stage.Name)) throw new FrostlineException($"two stages are called \"{stage.Name}\"; give one of them another name");
+            if (!names.Add(stage.Name))
+                throw new FrostlineException($"two stages are called \"{stage.Name}\"; give one of them another name");
             foreach (var name in stage.Reads)
-                if (!writers.ContainsKey(name)) throw new FrostlineException($"the stage \"{stage.Name}\" reads \"{name}\", which nothing before it writes{NearestNames.Hint(name, writers.Keys)}");
+                if (!writers.ContainsKey(name))
+                    throw new FrostlineException(
+                        $"the stage \"{stage.Name}\" reads \"{name}\", " +
+                        $"which nothing before it writes{NearestNames.Hint(name, writers.Keys)}");
             foreach (var name in stage.Writes)
-                if (!writers.TryAdd(name, i)) throw new FrostlineException($"the stage \"{stage.Name}\" writes \"{name}\", which is already an input or another stage's; choose another name");
+                if (!writers.TryAdd(name, i))
+                    throw new FrostlineException(
+                        $"the stage \"{stage.Name}\" writes \"{name}\", which is already an input or another stage's; " +
+                        "choose another name");
         }
 
         return writers;
@@ -128,7 +137,9 @@ public sealed class StageSchedule
             if (!writers.TryGetValue(name, out var writer))
                 throw new FrostlineException($"no stage writes \"{name}\"{NearestNames.Hint(name, writers.Keys)}");
             if (writer >= end)
-                throw new FrostlineException($"\"{name}\" is written by the stage \"{network.Stages[writer].Name}\", which lies behind the stages that run");
+                throw new FrostlineException(
+                    $"\"{name}\" is written by the stage \"{network.Stages[writer].Name}\", " +
+                    "which lies behind the stages that run");
         }
     }
 

@@ -31,13 +31,17 @@ public sealed class StagedAdapter : nn.Module<Tensor, Tensor>, IStagedNetwork
     /// The stages do not fit together or do not own everything once, or the module has parameters or buffers directly on
     /// itself, which cannot be shared.
     /// </exception>
-    public StagedAdapter(nn.Module module, IReadOnlyList<Stage> stages, IReadOnlyList<string>? inputs = null, IReadOnlyList<string>? outputs = null)
+    public StagedAdapter(
+        nn.Module module, IReadOnlyList<Stage> stages, IReadOnlyList<string>? inputs = null, IReadOnlyList<string>? outputs = null)
         : base((module ?? throw new ArgumentNullException(nameof(module))).GetName())
     {
         ArgumentNullException.ThrowIfNull(stages);
-        var direct = module.named_parameters(recurse: false).Select(p => p.name).Concat(module.named_buffers(recurse: false).Select(b => b.name)).FirstOrDefault();
+        var direct = module.named_parameters(recurse: false).Select(p => p.name)
+            .Concat(module.named_buffers(recurse: false).Select(b => b.name)).FirstOrDefault();
         if (direct is not null)
-            throw new FrostlineException($"{module.GetName()} has \"{direct}\" directly on itself, which an adapter cannot share; implement IStagedNetwork on the module");
+            throw new FrostlineException(
+                $"{module.GetName()} has \"{direct}\" directly on itself, which an adapter cannot share; " +
+                "implement IStagedNetwork on the module");
         Stages = [.. stages];
         Inputs = inputs is null ? ["image"] : [.. inputs];
         Outputs = outputs is null ? ["logits"] : [.. outputs];

@@ -28,7 +28,9 @@ public static class StagedForward
     {
         ArgumentNullException.ThrowIfNull(network);
         if (network is not { Inputs: [var read], Outputs: [var written] })
-            throw new FrostlineException($"the network reads {string.Join(", ", network.Inputs)} and puts out {string.Join(", ", network.Outputs)}: run it with named tensors");
+            throw new FrostlineException(
+                $"the network reads {string.Join(", ", network.Inputs)} and puts out {string.Join(", ", network.Outputs)}: " +
+                "run it with named tensors");
         return Run(network, new Dictionary<string, Tensor>(StringComparer.Ordinal) { [read] = input })[written];
     }
 
@@ -45,7 +47,9 @@ public static class StagedForward
         foreach (var name in schedule.Inputs)
             live[name] = inputs.TryGetValue(name, out var tensor)
                 ? tensor
-                : throw new FrostlineException($"the network needs the tensor \"{name}\" but was given {(inputs.Count == 0 ? "none" : string.Join(", ", inputs.Keys))}");
+                : throw new FrostlineException(
+                    $"the network needs the tensor \"{name}\" but was given " +
+                    $"{(inputs.Count == 0 ? "none" : string.Join(", ", inputs.Keys))}");
 
         var owned = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         try
