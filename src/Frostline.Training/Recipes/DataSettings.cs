@@ -30,7 +30,9 @@ public sealed record DataSettings : ICheckedOptions
     /// <summary>The same for training, where transforms may be random. Default: as <c>transform</c>.</summary>
     public IReadOnlyList<CatalogItem<ITransform>>? TrainTransform { get; init; }
 
-    /// <summary>What an unreadable sample does: <c>fail</c> ends the run, <c>skip</c> leaves it out and reports it. Default: fail.</summary>
+    /// <summary>
+    /// What an unreadable sample does: <c>fail</c> ends the run, <c>skip</c> leaves it out and reports it. Default: fail.
+    /// </summary>
     public UnreadablePolicy Unreadable { get; init; } = UnreadablePolicy.Fail;
 
     /// <summary>How many threads read and transform samples ahead of training. Default: 2.</summary>

@@ -19,7 +19,9 @@ internal static class ExtensionLoader
     /// <param name="folder">The recipe's folder.</param>
     /// <param name="position">Where the recipe says it.</param>
     /// <param name="registry">What it is added to.</param>
-    /// <exception cref="RecipeException">The file is missing, no assembly, or brings no extension that can be created.</exception>
+    /// <exception cref="RecipeException">
+    /// The file is missing, no assembly, or brings no extension that can be created.
+    /// </exception>
     public static void Load(string written, string folder, RecipePosition position, Registry registry)
     {
         RecipeException Error(string reason, Exception? inner = null) => new(position, $"\"{written}\" {reason}", inner);
@@ -44,7 +46,8 @@ internal static class ExtensionLoader
             if (extensions.Count == 0) throw Error($"has no public class that implements {nameof(IFrostlineExtension)}");
             foreach (var type in extensions)
             {
-                if (type.GetConstructor(Type.EmptyTypes) is null) throw Error($"has an extension without a public parameterless constructor: {type.FullName}");
+                if (type.GetConstructor(Type.EmptyTypes) is null)
+                    throw Error($"has an extension without a public parameterless constructor: {type.FullName}");
                 registry.Add((IFrostlineExtension)Activator.CreateInstance(type)!);
             }
         }
@@ -54,9 +57,11 @@ internal static class ExtensionLoader
         }
         catch (TargetInvocationException exception)
         {
-            throw Error($"cannot be used: its extension's constructor throws {exception.InnerException!.GetType().Name}: {OneLine(exception.InnerException.Message)}", exception);
+            var cause = exception.InnerException!;
+            throw Error($"cannot be used: its extension's constructor throws {cause.GetType().Name}: {OneLine(cause.Message)}", exception);
         }
-        catch (Exception exception) when (exception is FileLoadException or FileNotFoundException or TypeLoadException or MissingMemberException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception
+            is FileLoadException or FileNotFoundException or TypeLoadException or MissingMemberException or UnauthorizedAccessException)
         {
             throw Error($"cannot be loaded: {OneLine(exception.Message)}", exception);
         }

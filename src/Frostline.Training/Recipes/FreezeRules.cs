@@ -54,5 +54,7 @@ public sealed record PolicyRule : FreezeRule, ICheckedOptions
 
     /// <inheritdoc/>
     public OptionProblem? Check() =>
-        Norm is null && Dropout is null ? new OptionProblem(nameof(Of), "the rule says nothing; add norm: or dropout:, or both") : null;
+        Norm is null && Dropout is null
+            ? new OptionProblem(nameof(Of), "the rule says nothing; add norm: or dropout:, or both")
+            : null;
 }

@@ -1,11 +1,14 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.RegularExpressions;
 using Frostline.Checkpoints;
 using Frostline.Initialization;
 using Frostline.Training.Registration;
 
 namespace Frostline.Training.Recipes;
 
-/// <summary>A rule that gives tensors their first value. Rules are applied in order; for each tensor the last match wins.</summary>
+/// <summary>
+/// A rule that gives tensors their first value. Rules are applied in order; for each tensor the last match wins.
+/// </summary>
 [RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(CalibrateNormRule))]
 public abstract record InitializeRule;
 
@@ -26,7 +29,8 @@ public sealed record DrawRule : InitializeRule, ICheckedOptions
     public OptionProblem? Check() => (Scheme, Initializer) switch
     {
         (null, null) => new OptionProblem(nameof(Draw), "the rule does not say how; add scheme: or initializer:"),
-        (not null, not null) => new OptionProblem(nameof(Initializer), "scheme and initializer exclude each other; keep one of them"),
+        (not null, not null) => new OptionProblem(
+            nameof(Initializer), "scheme and initializer exclude each other; keep one of them"),
         _ => null,
     };
 }
@@ -44,7 +48,9 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     /// <summary>A selector: which parameters and buffers receive values. Default: all.</summary>
     public string Into { get; init; } = "**";
 
-    /// <summary>Which dictionary of the file holds the weights, for example <c>state_dict</c>. Default: found by itself.</summary>
+    /// <summary>
+    /// Which dictionary of the file holds the weights, for example <c>state_dict</c>. Default: found by itself.
+    /// </summary>
     public string? Key { get; init; }
 
     /// <summary>A prefix that every name in the file has, taken off before anything else.</summary>
@@ -84,7 +90,8 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     public OptionProblem? Check()
     {
         if (StripPrefix is not null && StripOptionalPrefix is not null)
-            return new OptionProblem(nameof(StripOptionalPrefix), "strip-prefix and strip-optional-prefix exclude each other; keep one of them");
+            return new OptionProblem(
+                nameof(StripOptionalPrefix), "strip-prefix and strip-optional-prefix exclude each other; keep one of them");
         return null;
     }
 }
@@ -103,7 +110,7 @@ public sealed record RenameRule : ICheckedOptions
     {
         try
         {
-            _ = System.Text.RegularExpressions.Regex.IsMatch("", From, System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+            _ = Regex.IsMatch("", From, RegexOptions.None, TimeSpan.FromSeconds(1));
             return null;
         }
         catch (ArgumentException exception)

@@ -17,10 +17,12 @@ internal sealed class OptionKey
         Property = property;
         Default = fallback;
         Name = Kebab(property.Name);
-        var nullability = new NullabilityInfoContext().Create(property);
-        IsNullable = nullability.WriteState == NullabilityState.Nullable || Nullable.GetUnderlyingType(property.PropertyType) is not null;
+        IsNullable = Nullable.GetUnderlyingType(property.PropertyType) is not null
+            || new NullabilityInfoContext().Create(property).WriteState == NullabilityState.Nullable;
         IsLeading = property.IsDefined(typeof(LeadingKeyAttribute));
-        IsRequired = IsLeading || property.IsDefined(typeof(RequiredKeyAttribute)) || property.IsDefined(typeof(RequiredMemberAttribute));
+        IsRequired = IsLeading
+            || property.IsDefined(typeof(RequiredKeyAttribute))
+            || property.IsDefined(typeof(RequiredMemberAttribute));
         IsShorthand = property.IsDefined(typeof(ShorthandAttribute));
         IsPercentage = property.IsDefined(typeof(PercentageAttribute));
         IsMultiplier = property.IsDefined(typeof(MultiplierAttribute));
@@ -89,7 +91,9 @@ internal sealed class OptionKey
         if (Range is null) return null;
         var least = Convert.ToDouble(Range.Minimum, CultureInfo.InvariantCulture);
         var most = Convert.ToDouble(Range.Maximum, CultureInfo.InvariantCulture);
-        var inside = (Range.MinimumIsExclusive ? number > least : number >= least) && (Range.MaximumIsExclusive ? number < most : number <= most);
+        var inside = (Range.MinimumIsExclusive ? number > least : number >= least) && (Range.MaximumIsExclusive
+            ? number < most
+            : number <= most);
         return inside ? null : $"is out of range: {Name} is {DescribeRange()}";
     }
 
@@ -144,18 +148,22 @@ internal sealed class OptionContract
     /// <summary>The key of a name, or null.</summary>
     public OptionKey? Find(string name) => Keys.FirstOrDefault(key => key.Name == name);
 
-    /// <summary>The key that a bare value sets: a list where the value is one and there is such a key, else a single value.</summary>
+    /// <summary>
+    /// The key that a bare value sets: a list where the value is one and there is such a key, else a single value.
+    /// </summary>
     public OptionKey? ShorthandFor(RecipeNode value)
     {
         var candidates = Keys.Where(key => key.IsShorthand).ToList();
         var wantsList = value is ListNode;
-        return candidates.FirstOrDefault(key => ValueTypes.ItemOf(key.Type) is not null == wantsList) ?? candidates.FirstOrDefault();
+        return candidates.FirstOrDefault(key => ValueTypes.ItemOf(key.Type) is not null == wantsList)
+            ?? candidates.FirstOrDefault();
     }
 
     private static IEnumerable<PropertyInfo> Properties(Type type)
     {
         var settable = type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
-            .Where(p => p.SetMethod is { IsPublic: true } && p.GetMethod is not null && p.GetIndexParameters().Length == 0 && !p.IsDefined(typeof(NotAKeyAttribute)));
+            .Where(p => p.SetMethod is { IsPublic: true } && p.GetMethod is not null && p.GetIndexParameters().Length == 0)
+            .Where(p => !p.IsDefined(typeof(NotAKeyAttribute)));
         return settable
             .OrderBy(p => p.IsDefined(typeof(LeadingKeyAttribute)) ? 0 : 1)
             .ThenBy(p => Depth(type, p.DeclaringType!))
@@ -173,24 +181,25 @@ internal sealed class OptionContract
 /// <summary>Questions about the types of values.</summary>
 internal static class ValueTypes
 {
+    private static readonly Type[] ListTypes =
+        [typeof(IReadOnlyList<>), typeof(IReadOnlyCollection<>), typeof(IEnumerable<>), typeof(IList<>), typeof(List<>)];
+
+    private static readonly Type[] MapTypes = [typeof(IReadOnlyDictionary<,>), typeof(IDictionary<,>), typeof(Dictionary<,>)];
+
     /// <summary>The item type of a list type, or null where the type is no list.</summary>
     public static Type? ItemOf(Type type)
     {
         if (type.IsArray) return type.GetElementType();
         if (!type.IsGenericType) return null;
-        var definition = type.GetGenericTypeDefinition();
-        return definition == typeof(IReadOnlyList<>) || definition == typeof(IReadOnlyCollection<>) || definition == typeof(IEnumerable<>)
-            || definition == typeof(IList<>) || definition == typeof(List<>) ? type.GetGenericArguments()[0] : null;
+        return ListTypes.Contains(type.GetGenericTypeDefinition()) ? type.GetGenericArguments()[0] : null;
     }
 
     /// <summary>The value type of a mapping from text, or null where the type is no such mapping.</summary>
     public static Type? MappedOf(Type type)
     {
         if (!type.IsGenericType) return null;
-        var definition = type.GetGenericTypeDefinition();
         var arguments = type.GetGenericArguments();
-        return (definition == typeof(IReadOnlyDictionary<,>) || definition == typeof(IDictionary<,>) || definition == typeof(Dictionary<,>))
-            && arguments[0] == typeof(string) ? arguments[1] : null;
+        return MapTypes.Contains(type.GetGenericTypeDefinition()) && arguments[0] == typeof(string) ? arguments[1] : null;
     }
 
     /// <summary>The kind of thing of a <see cref="CatalogItem{T}"/>, or null.</summary>
@@ -201,11 +210,13 @@ internal static class ValueTypes
     public static IReadOnlyList<string> NamesOf(Type type) => [.. Enum.GetNames(type).Select(OptionKey.Kebab)];
 
     /// <summary>Whether values of the type are single values.</summary>
-    public static bool IsScalar(Type type) => type == typeof(string) || type == typeof(bool) || IsWhole(type) || IsReal(type) || type.IsEnum;
+    public static bool IsScalar(Type type) =>
+        type == typeof(string) || type == typeof(bool) || IsWhole(type) || IsReal(type) || type.IsEnum;
 
     /// <summary>Whether values of the type are mappings with the type's properties as keys.</summary>
     public static bool IsObject(Type type) =>
-        type.IsClass && !type.IsAbstract && !IsScalar(type) && ThingOf(type) is null && ItemOf(type) is null && MappedOf(type) is null;
+        type.IsClass && !type.IsAbstract && !IsScalar(type)
+        && ThingOf(type) is null && ItemOf(type) is null && MappedOf(type) is null;
 
     /// <summary>Whether values of the type are numbers without a fraction.</summary>
     public static bool IsWhole(Type type) => type == typeof(int) || type == typeof(long);

@@ -48,7 +48,10 @@ public sealed partial record Recipe
         folder = Path.GetFullPath(folder);
         var node = RecipeText.Read(text, source);
         if (node is not MapNode root)
-            throw new RecipeException(node.Position, node.IsNull ? "the recipe is empty; it starts with version: 1" : $"\"{node.Excerpt}\" is no recipe; a recipe is keys and values, and starts with version: 1");
+        {
+            var what = node.IsNull ? "the recipe is empty" : $"\"{node.Excerpt}\" is no recipe";
+            throw node.Error($"{what}; a recipe is keys and values, and starts with version: 1");
+        }
         foreach (var set in sets ?? []) SetOverride.Parse(set).Apply(root);
         RequireVersion(root);
         var binder = new RecipeBinder(registry);
@@ -121,18 +124,19 @@ public sealed partial record Recipe
         var candidates = folders.Select(folder => Path.GetFullPath(rule.Load, folder)).Distinct(StringComparer.Ordinal).ToList();
         if (candidates.Find(System.IO.File.Exists) is { } found) return found;
         var index = Initialize.TakeWhile(other => !ReferenceEquals(other, rule)).Count();
+        var hint = folders.Count < 3 ? $" (weights: and {WeightsVariable} add folders)" : "";
         throw Error(
             string.Create(System.Globalization.CultureInfo.InvariantCulture, $"initialize[{index}].load"),
-            $"\"{rule.Load}\" is missing; looked for {string.Join(", ", candidates)}{(folders.Count < 3 ? $" (weights: and {WeightsVariable} add folders)" : "")}");
+            $"\"{rule.Load}\" is missing; looked for {string.Join(", ", candidates)}{hint}");
     }
 
     private static void RequireVersion(MapNode root)
     {
         const string Hint = "this Frostline reads version: 1";
         var version = root.Find("version");
-        if (version is null) throw new RecipeException(root.Position, $"the recipe lacks the key \"version\"; {Hint}");
+        if (version is null) throw root.Error($"the recipe lacks the key \"version\"; {Hint}");
         if (version.Value is not ScalarNode { Quoted: false, Text: "1" })
-            throw new RecipeException(version.Value.Position, $"\"{version.Value.Excerpt}\" is no version of a recipe that can be read; {Hint}");
+            throw version.Value.Error($"\"{version.Value.Excerpt}\" is no version of a recipe that can be read; {Hint}");
     }
 
     private static void LoadExtensions(MapNode root, string folder, Registry registry)
@@ -152,7 +156,8 @@ public sealed partial record Recipe
         {
             var file = new FileInfo(full);
             // Four bytes a character at the most, and a byte-order mark.
-            if (file.Length > (RecipeText.MostCharacters * 4L) + 4) throw new RecipeException(place, $"the file has {file.Length} bytes, too many for a recipe");
+            if (file.Length > (RecipeText.MostCharacters * 4L) + 4)
+                throw new RecipeException(place, $"the file has {file.Length} bytes, too many for a recipe");
             var bytes = System.IO.File.ReadAllBytes(full);
             var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
             return text.StartsWith('\uFEFF') ? text[1..] : text;

@@ -54,7 +54,9 @@ public sealed partial record Recipe
     /// <summary>How the trained part is trained.</summary>
     public TrainSettings Train { get; init; } = new();
 
-    /// <summary>What training makes small. Default: cross-entropy, or binary cross-entropy for data with several labels a sample.</summary>
+    /// <summary>
+    /// What training makes small. Default: cross-entropy, or binary cross-entropy for data with several labels a sample.
+    /// </summary>
     public CatalogItem<ILoss>? Loss { get; init; }
 
     /// <summary>What is measured on the validation data after each epoch. Default: accuracy.</summary>

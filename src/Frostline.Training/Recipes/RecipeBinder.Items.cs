@@ -21,11 +21,12 @@ internal sealed partial class RecipeBinder
     private CatalogItem Item(ICatalog catalog, RecipeNode node, string path, string? fallback, bool oneKey)
     {
         if (node is ScalarNode bare) return Named(catalog, bare, bare.Text, new MapNode(bare.Position), path);
-        if (node is not MapNode map) throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is a list; write one {catalog.Kind}: its name, or {{ name: … }}");
+        if (node is not MapNode map)
+            throw node.Error($"\"{node.Excerpt}\" is a list; write one {catalog.Kind}: its name, or {{ name: … }}");
         if (map.Find("name") is { } name)
         {
             if (name.Value is ScalarNode { IsNull: false } text) return Named(catalog, text, text.Text, map, path);
-            throw new RecipeException(name.Value.Position, $"\"{name.Value.Excerpt}\" is no name; name: wants that of a {catalog.Kind}");
+            throw name.Value.Error($"\"{name.Value.Excerpt}\" is no name; name: wants that of a {catalog.Kind}");
         }
 
         if (map.Bare is ScalarNode before) return Named(catalog, before, before.Text, map, path);
@@ -35,9 +36,10 @@ internal sealed partial class RecipeBinder
             return Named(catalog, key, key.Text, value.IsNull ? new MapNode(key.Position) : value, path, holdsName: false);
         }
 
-        if (fallback is not null) return Named(catalog, new ScalarNode(map.Position, fallback, quoted: true), fallback, map, path);
-        var forms = oneKey ? $"add name: …, or write {{ {(catalog.Shapes is [var first, ..] ? first.Name : "name")}: … }}" : "add name: …";
-        throw new RecipeException(map.Position, $"\"{map.Excerpt}\" names no {catalog.Kind}; {forms}");
+        if (fallback is not null)
+            return Named(catalog, new ScalarNode(map.Position, fallback, quoted: true), fallback, map, path);
+        var example = catalog.Shapes is [var first, ..] ? first.Name : "name";
+        throw map.Error($"\"{map.Excerpt}\" names no {catalog.Kind}; add name: …{(oneKey ? $", or write {{ {example}: … }}" : "")}");
     }
 
     /// <param name="catalog">Where the name is looked up.</param>
@@ -46,7 +48,8 @@ internal sealed partial class RecipeBinder
     /// <param name="options">A mapping of options, which may hold the name too, or the value of a shorthand.</param>
     /// <param name="path">The item's path.</param>
     /// <param name="holdsName">Whether the mapping is the one that names the item.</param>
-    private CatalogItem Named(ICatalog catalog, ScalarNode at, string name, RecipeNode options, string path, bool holdsName = true)
+    private CatalogItem Named(
+        ICatalog catalog, ScalarNode at, string name, RecipeNode options, string path, bool holdsName = true)
     {
         var shapes = catalog.Shapes;
         var shape = shapes.FirstOrDefault(entry => entry.Name == name);
@@ -60,7 +63,7 @@ internal sealed partial class RecipeBinder
                 (_, 0) => "; none is registered",
                 _ => $"; there are {List(names)}",
             };
-            throw new RecipeException(at.Position, $"\"{at.Excerpt}\" is no {catalog.Kind}{end}");
+            throw at.Error($"\"{at.Excerpt}\" is no {catalog.Kind}{end}");
         }
 
         var contract = OptionContract.Of(shape.OptionsType);

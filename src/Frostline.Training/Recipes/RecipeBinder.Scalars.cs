@@ -8,7 +8,11 @@ internal sealed partial class RecipeBinder
     private static object Scalar(OptionKey key, Type type, RecipeNode node)
     {
         if (node is not ScalarNode scalar)
-            throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is a {(node is ListNode ? "list" : "mapping")}; {key.Name} wants {Describe(key, type)}");
+        {
+            var what = node is ListNode ? "list" : "mapping";
+            throw node.Error($"\"{node.Excerpt}\" is a {what}; {key.Name} wants {Describe(key, type)}");
+        }
+
         if (type == typeof(string)) return scalar.Text;
         if (type.IsEnum) return EnumValue(key, type, scalar);
         // 0.1x is text in YAML, with quotes or without.
@@ -24,8 +28,8 @@ internal sealed partial class RecipeBinder
         for (var i = 0; i < names.Count; i++)
             if (names[i] == scalar.Text) return Enum.GetValues(type).GetValue(i)!;
         var hint = NearestNames.Hint(scalar.Text, names);
-        throw new RecipeException(
-            scalar.Position, $"\"{scalar.Excerpt}\" is no value of {key.Name}{(hint.Length > 0 ? hint : $"; it is {List(names, "or")}")}");
+        if (hint.Length == 0) hint = $"; it is {List(names, "or")}";
+        throw scalar.Error($"\"{scalar.Excerpt}\" is no value of {key.Name}{hint}");
     }
 
     private static bool Boolean(OptionKey key, ScalarNode scalar) => scalar.Text switch
@@ -39,12 +43,12 @@ internal sealed partial class RecipeBinder
     {
         if (!long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
         {
-            var isReal = double.TryParse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
-            throw Wrong(key, type, scalar, isReal && scalar.Text.All(c => c is '-' or '+' || char.IsAsciiDigit(c)) ? "is too large" : "is not a whole number");
+            var isWhole = scalar.Text.Length > 0 && scalar.Text.TrimStart('-', '+').All(char.IsAsciiDigit);
+            throw Wrong(key, type, scalar, isWhole ? "is too large" : "is not a whole number");
         }
 
         if (type == typeof(int) && number is (< int.MinValue or > int.MaxValue)) throw Wrong(key, type, scalar, "is too large");
-        if (key.OutOfRange(number) is { } problem) throw new RecipeException(scalar.Position, $"\"{scalar.Excerpt}\" {problem}");
+        if (key.OutOfRange(number) is { } problem) throw scalar.Error($"\"{scalar.Excerpt}\" {problem}");
         return number;
     }
 
@@ -59,15 +63,15 @@ internal sealed partial class RecipeBinder
 
         var percent = key.IsPercentage && text.EndsWith('%');
         if (percent) text = text[..^1];
-        var isNumber = double.TryParse(
-            text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var number);
+        const NumberStyles Style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        var isNumber = double.TryParse(text, Style, CultureInfo.InvariantCulture, out var number);
         if (!isNumber || !double.IsFinite(number)) throw Wrong(key, type, scalar, "is not a number");
         // 29 / 100 and not 29 * 0.01: division gives the double nearest to the decimal fraction.
         if (percent) number /= 100;
         if (key.OutOfRange(number) is { } problem)
         {
             var hint = key.IsPercentage && !percent && number is > 1 and <= 100 ? $"; did you mean \"{text}%\"?" : "";
-            throw new RecipeException(scalar.Position, $"\"{scalar.Excerpt}\" {problem}{hint}");
+            throw scalar.Error($"\"{scalar.Excerpt}\" {problem}{hint}");
         }
 
         return number;

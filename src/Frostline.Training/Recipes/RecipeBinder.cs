@@ -1,5 +1,8 @@
+using System.Collections;
 using System.Globalization;
 using Frostline.Training.Registration;
+using Given = System.Collections.Generic.Dictionary<
+    Frostline.Training.Recipes.OptionKey, (object? Value, Frostline.Training.Recipes.RecipePosition Position)>;
 
 namespace Frostline.Training.Recipes;
 
@@ -24,7 +27,7 @@ internal sealed partial class RecipeBinder(Registry registry)
 
     private object Keys(OptionContract contract, RecipeNode node, string path, string owner, bool skipName)
     {
-        var values = new Dictionary<OptionKey, (object? Value, RecipePosition Position)>();
+        var values = new Given();
         if (node is MapNode map)
         {
             if (map.Bare is { } bare && !skipName) Shorthand(contract, bare, path, owner, values);
@@ -44,26 +47,27 @@ internal sealed partial class RecipeBinder(Registry registry)
     }
 
     private void Shorthand(
-        OptionContract contract, RecipeNode bare, string path, string owner, Dictionary<OptionKey, (object? Value, RecipePosition Position)> values)
+        OptionContract contract, RecipeNode bare, string path, string owner, Given values)
     {
         var key = contract.ShorthandFor(bare);
         if (key is null)
         {
             var wanted = contract.Keys.Count == 0 ? "it has no keys" : $"write keys below it: {List(contract.Keys.Select(k => k.Name))}";
-            throw new RecipeException(bare.Position, bare.IsNull ? $"{owner} has no value; {wanted}" : $"\"{bare.Excerpt}\" is a bare value of {owner}; {wanted}");
+            var found = bare.IsNull ? $"{owner} has no value" : $"\"{bare.Excerpt}\" is a bare value of {owner}";
+            throw bare.Error($"{found}; {wanted}");
         }
 
         values[key] = (Key(key, bare, path), bare.Position);
     }
 
     private object Create(
-        OptionContract contract, Dictionary<OptionKey, (object? Value, RecipePosition Position)> values, RecipePosition position, string owner)
+        OptionContract contract, Given values, RecipePosition position, string owner)
     {
         var instance = Activator.CreateInstance(contract.Type)!;
         foreach (var key in contract.Keys)
         {
             if (values.TryGetValue(key, out var given)) key.Property.SetValue(instance, given.Value);
-            else if (key.IsRequired) throw new RecipeException(position, $"{owner} lacks the key \"{key.Name}\"; add {key.Name}:");
+            else if (key.IsRequired) throw Lacks(key, position, owner);
             else FillDefaultItems(instance, key, position);
         }
 
@@ -83,7 +87,8 @@ internal sealed partial class RecipeBinder(Registry registry)
         if (key.DefaultItem is { } name)
         {
             var catalog = CatalogOf(ValueTypes.ThingOf(key.Type)!);
-            key.Property.SetValue(instance, Named(catalog, new ScalarNode(position, name, quoted: true), name, new MapNode(position), ""));
+            var text = new ScalarNode(position, name, quoted: true);
+            key.Property.SetValue(instance, Named(catalog, text, name, new MapNode(position), ""));
         }
         else if (ValueTypes.IsObject(key.Type) && key.Property.GetValue(instance) is { } inner)
         {
@@ -95,7 +100,7 @@ internal sealed partial class RecipeBinder(Registry registry)
     {
         _positions[path] = node.Position;
         if (node.IsNull && key.IsNullable) return null;
-        if (node.IsNull) throw new RecipeException(node.Position, $"\"{key.Name}\" has no value; give it one, or remove the key");
+        if (node.IsNull) throw node.Error($"\"{key.Name}\" has no value; give it one, or remove the key");
         return Value(key, key.Type, node, path);
     }
 
@@ -109,34 +114,40 @@ internal sealed partial class RecipeBinder(Registry registry)
         return Object(type, node, path);
     }
 
-    private System.Collections.IList Items(OptionKey key, Type type, Type item, RecipeNode node, string path)
+    private IList Items(OptionKey key, Type type, Type item, RecipeNode node, string path)
     {
-        if (node is not ListNode list) throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is not a list; {key.Name} wants one: [ … ]");
+        if (node is not ListNode list) throw node.Error($"\"{node.Excerpt}\" is not a list; {key.Name} wants one: [ … ]");
         if (list.Items.Count < key.FewestItems)
-            throw new RecipeException(node.Position, $"\"{key.Name}\" has {list.Items.Count} items; the least is {key.FewestItems}");
+            throw node.Error($"\"{key.Name}\" has {list.Items.Count} items; the least is {key.FewestItems}");
         var array = Array.CreateInstance(item, list.Items.Count);
         for (var i = 0; i < array.Length; i++)
         {
             var value = list.Items[i];
             var at = string.Create(CultureInfo.InvariantCulture, $"{path}[{i}]");
             _positions[at] = value.Position;
-            if (value.IsNull) throw new RecipeException(value.Position, $"an item of {key.Name} has no value; give it one, or remove it");
-            var bound = ValueTypes.ThingOf(item) is { } thing ? Item(CatalogOf(thing), value, at, null, oneKey: true) : Value(key, item, value, at);
+            if (value.IsNull) throw value.Error($"an item of {key.Name} has no value; give it one, or remove it");
+            var bound = ValueTypes.ThingOf(item) is { } thing
+                ? Item(CatalogOf(thing), value, at, null, oneKey: true)
+                : Value(key, item, value, at);
             array.SetValue(bound, i);
         }
 
-        return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>) ? (System.Collections.IList)Activator.CreateInstance(type, array)! : array;
+        return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>)
+            ? (IList)Activator.CreateInstance(type, array)!
+            : array;
     }
 
     private object Mapped(OptionKey key, Type mapped, RecipeNode node, string path)
     {
-        if (node is not MapNode map) throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is not a mapping; {key.Name} wants one: {{ key: value }}");
-        var result = (System.Collections.IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(typeof(string), mapped))!;
+        if (node is not MapNode map)
+            throw node.Error($"\"{node.Excerpt}\" is not a mapping; {key.Name} wants one: {{ key: value }}");
+        var result = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(typeof(string), mapped))!;
         foreach (var entry in map.Entries)
         {
             var at = Join(path, entry.Key.Text);
             _positions[at] = entry.Value.Position;
-            if (entry.Value.IsNull) throw new RecipeException(entry.Value.Position, $"\"{entry.Key.Excerpt}\" has no value; give it one, or remove the key");
+            if (entry.Value.IsNull)
+                throw entry.Value.Error($"\"{entry.Key.Excerpt}\" has no value; give it one, or remove the key");
             result[entry.Key.Text] = Value(key, mapped, entry.Value, at);
         }
 
@@ -146,20 +157,25 @@ internal sealed partial class RecipeBinder(Registry registry)
     private static OptionContract Kind(IReadOnlyList<OptionContract> kinds, RecipeNode node, string path)
     {
         var leading = kinds.Select(kind => kind.Leading!.Name).ToList();
-        if (node is not MapNode map) throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is not a rule; a rule starts with {List(leading, "or")}");
+        if (node is not MapNode map)
+            throw node.Error($"\"{node.Excerpt}\" is not a rule; a rule starts with {List(leading, "or")}");
         var found = map.Entries.Where(entry => leading.Contains(entry.Key.Text)).ToList();
         if (found.Count == 1) return kinds.Single(kind => kind.Leading!.Name == found[0].Key.Text);
         if (found.Count > 1)
         {
-            throw new RecipeException(
-                found[1].Key.Position, $"\"{found[1].Key.Text}\" and \"{found[0].Key.Text}\" are two rules; write each as its own item of {NameOf(path)}");
+            var (second, other) = (found[1].Key, found[0].Key);
+            throw second.Error($"\"{second.Text}\" and \"{other.Text}\" are two rules; write each as its own item of {NameOf(path)}");
         }
 
         var first = map.Entries.FirstOrDefault()?.Key;
         var hint = first is null ? "" : NearestNames.Hint(first.Text, leading);
         var allowed = hint.Length > 0 ? hint : $"; a rule starts with {List(leading, "or")}";
-        throw new RecipeException(first?.Position ?? node.Position, $"\"{first?.Excerpt ?? "{}"}\" starts no rule of {NameOf(path)}{allowed}");
+        var at = (RecipeNode?)first ?? node;
+        throw at.Error($"\"{at.Excerpt}\" starts no rule of {NameOf(path)}{allowed}");
     }
+
+    private static RecipeException Lacks(OptionKey key, RecipePosition position, string owner) =>
+        new(position, $"{owner} lacks the key \"{key.Name}\"; add {key.Name}:");
 
     private static RecipeException UnknownKey(OptionContract contract, ScalarNode key, string owner)
     {
@@ -171,7 +187,7 @@ internal sealed partial class RecipeBinder(Registry registry)
             (_, 0) => "; it has none",
             _ => $"; its keys are {List(names)}",
         };
-        return new RecipeException(key.Position, $"\"{key.Excerpt}\" is no key of {owner}{end}");
+        return key.Error($"\"{key.Excerpt}\" is no key of {owner}{end}");
     }
 
     private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";

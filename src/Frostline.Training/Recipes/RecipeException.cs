@@ -7,7 +7,8 @@ namespace Frostline.Training.Recipes;
 public sealed record RecipePosition(string Source, int Line, int Column)
 {
     /// <summary><c>file:line:column</c>, or the source alone where it has no lines.</summary>
-    public override string ToString() => Line > 0 ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Source}:{Line}:{Column}") : Source;
+    public override string ToString() =>
+        Line > 0 ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Source}:{Line}:{Column}") : Source;
 }
 
 /// <summary>An error in a recipe. The message is one line that starts with the place: <c>file:line:column: …</c>.</summary>

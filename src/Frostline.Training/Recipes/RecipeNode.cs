@@ -12,6 +12,9 @@ internal abstract class RecipeNode(RecipePosition position)
     /// <summary>The value as a message quotes it.</summary>
     public abstract string Excerpt { get; }
 
+    /// <summary>An error at this value.</summary>
+    public RecipeException Error(string reason) => new(Position, reason);
+
     /// <summary>A copy that shares nothing with this one.</summary>
     /// <param name="spend">Called once for each node that is made; throws where there are too many.</param>
     public abstract RecipeNode Copy(Action spend);
@@ -34,7 +37,9 @@ internal sealed class ScalarNode(RecipePosition position, string text, bool quot
     /// <summary>A text as messages quote it: one line, not too long.</summary>
     public static string Shorten(string text)
     {
-        var line = string.Concat(text.Select(c => char.IsControl(c) || c is '\u2028' or '\u2029' || char.IsSurrogate(c) ? ' ' : c));
+        var line = string.Concat(text.Select(c => char.IsControl(c) || c is '\u2028' or '\u2029' || char.IsSurrogate(c)
+            ? ' '
+            : c));
         return line.Length > LongestExcerpt ? string.Concat(line.AsSpan(0, LongestExcerpt), "…") : line;
     }
 

@@ -21,12 +21,14 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
             ["title"] = "Frostline recipe",
         };
-        foreach (var (name, value) in Object(OptionContract.Of(typeof(Recipe)), description: XmlDocumentation.Of(typeof(Recipe)))) root[name] = value?.DeepClone();
+        foreach (var (name, value) in Object(OptionContract.Of(typeof(Recipe)), description: XmlDocumentation.Of(typeof(Recipe))))
+            root[name] = value?.DeepClone();
         root["$defs"] = new JsonObject(_definitions.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value)));
         return root;
     }
 
-    private JsonObject Object(OptionContract contract, JsonObject? name = null, string? description = null, bool nameRequired = true)
+    private JsonObject Object(
+        OptionContract contract, JsonObject? name = null, string? description = null, bool nameRequired = true)
     {
         var schema = new JsonObject { ["type"] = "object" };
         if (description is not null) schema["description"] = description;
@@ -71,8 +73,8 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
         ScalarNode { Quoted: true } text => text.Text,
         ScalarNode { Text: "true" } => true,
         ScalarNode { Text: "false" } => false,
-        ScalarNode number when long.TryParse(number.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) => whole,
-        ScalarNode number when double.TryParse(number.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) => real,
+        ScalarNode number when long.TryParse(number.Text, CultureInfo.InvariantCulture, out var whole) => whole,
+        ScalarNode number when double.TryParse(number.Text, CultureInfo.InvariantCulture, out var real) => real,
         ScalarNode word => word.Text,
         ListNode list when list.Items.All(item => item is ScalarNode) => new JsonArray([.. list.Items.Select(Json)]),
         _ => null,
@@ -89,7 +91,8 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
             return list;
         }
 
-        if (ValueTypes.MappedOf(type) is { } mapped) return new JsonObject { ["type"] = "object", ["additionalProperties"] = Value(key, mapped) };
+        if (ValueTypes.MappedOf(type) is { } mapped)
+            return new JsonObject { ["type"] = "object", ["additionalProperties"] = Value(key, mapped) };
         if (type == typeof(string)) return new JsonObject { ["type"] = "string" };
         if (type == typeof(bool)) return new JsonObject { ["enum"] = new JsonArray(true, false, "on", "off") };
         if (type.IsEnum) return EnumOf(type);
@@ -99,7 +102,8 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
     private static JsonObject EnumOf(Type type)
     {
         var values = new JsonArray();
-        foreach (var name in Enum.GetNames(type)) values.Add(Named(OptionKey.Kebab(name), XmlDocumentation.Of(type.GetField(name)!)));
+        foreach (var name in Enum.GetNames(type))
+            values.Add(Named(OptionKey.Kebab(name), XmlDocumentation.Of(type.GetField(name)!)));
         return new JsonObject { ["anyOf"] = values };
     }
 
@@ -118,13 +122,15 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
         if (key.Range is { } range)
         {
             var (least, most) = (Bound(range.Minimum), Bound(range.Maximum));
-            if (least is not null && least.ToJsonString() == most?.ToJsonString()) return new JsonObject { ["enum"] = new JsonArray(least) };
+            if (least is not null && least.ToJsonString() == most?.ToJsonString())
+                return new JsonObject { ["enum"] = new JsonArray(least) };
             if (least is not null) schema[range.MinimumIsExclusive ? "exclusiveMinimum" : "minimum"] = least;
             if (most is not null) schema[range.MaximumIsExclusive ? "exclusiveMaximum" : "maximum"] = most;
         }
 
         if (!key.IsPercentage) return schema;
-        return new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["type"] = "string", ["pattern"] = PercentPattern }) };
+        var percent = new JsonObject { ["type"] = "string", ["pattern"] = PercentPattern };
+        return new JsonObject { ["anyOf"] = new JsonArray(schema, percent) };
     }
 
     private static JsonValue? Bound(object bound)
@@ -148,17 +154,25 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
 
         var contract = OptionContract.Of(type);
         var schema = Object(contract, description: description);
-        return contract.Keys.Any(key => key.IsShorthand) ? new JsonObject { ["anyOf"] = new JsonArray([.. Shorthands(contract), schema]) } : schema;
+        if (!contract.Keys.Any(key => key.IsShorthand)) return schema;
+        return new JsonObject { ["anyOf"] = new JsonArray([.. Shorthands(contract), schema]) };
     });
 
     private IEnumerable<JsonNode> Shorthands(OptionContract contract) => contract.Keys.Where(key => key.IsShorthand).Select(Key);
 
-    /// <summary>A thing that a catalogue names: a bare name, a mapping with the name, or in lists the name as the only key.</summary>
+    /// <summary>
+    /// A thing that a catalogue names: a bare name, a mapping with the name, or in lists the name as the only key.
+    /// </summary>
     private JsonObject Item(ICatalog catalog, string? fallback, bool inList)
     {
         var kind = catalog.Kind.Replace(' ', '-');
         var single = Define(catalog, kind, () => ItemSchema(catalog));
-        if (inList) return Define((catalog, "list"), $"{kind}-in-list", () => new JsonObject { ["anyOf"] = new JsonArray(single, SingleKey(catalog)) });
+        if (inList)
+        {
+            JsonObject Either() => new() { ["anyOf"] = new JsonArray(single, SingleKey(catalog)) };
+            return Define((catalog, "list"), $"{kind}-in-list", Either);
+        }
+
         if (fallback is null || catalog.Shapes.FirstOrDefault(shape => shape.Name == fallback) is not { } shape) return single;
         // Options without a name belong to the default.
         var unnamed = Object(OptionContract.Of(shape.OptionsType), Named(shape.Name, shape.Summary), nameRequired: false);
@@ -170,7 +184,8 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
         var choices = new JsonArray();
         var bare = catalog.Shapes.Where(shape => !OptionContract.Of(shape.OptionsType).Keys.Any(key => key.IsRequired)).ToList();
         if (bare.Count > 0) choices.Add(Names(bare));
-        foreach (var group in catalog.Shapes.GroupBy(shape => shape.OptionsType)) choices.Add(Object(OptionContract.Of(group.Key), Names([.. group])));
+        foreach (var group in catalog.Shapes.GroupBy(shape => shape.OptionsType))
+            choices.Add(Object(OptionContract.Of(group.Key), Names([.. group])));
         return new JsonObject { ["description"] = $"A {catalog.Kind}.", ["anyOf"] = choices };
     }
 
@@ -204,7 +219,8 @@ internal sealed class RecipeSchemaBuilder(Registry registry)
     {
         // Two classes of one name are told apart by their place in the order of definition.
         var unique = name;
-        for (var i = 2; _owners.TryGetValue(unique, out var other) && !other.Equals(owner); i++) unique = string.Create(CultureInfo.InvariantCulture, $"{name}-{i}");
+        for (var i = 2; _owners.TryGetValue(unique, out var other) && !other.Equals(owner); i++)
+            unique = string.Create(CultureInfo.InvariantCulture, $"{name}-{i}");
         if (_owners.TryAdd(unique, owner)) _definitions[unique] = make();
         return new JsonObject { ["$ref"] = $"#/$defs/{unique}" };
     }

@@ -49,7 +49,7 @@ internal sealed partial class RecipeText
     private RecipeNode Document()
     {
         if (_text.Length > MostCharacters)
-            throw new RecipeException(_locate(new Mark()), $"the recipe has {_text.Length} characters; the most is {MostCharacters}");
+            throw new RecipeException(_locate(new Mark()), $"it has {_text.Length} characters; the most is {MostCharacters}");
         try
         {
             _parser.Consume<StreamStart>();
@@ -65,7 +65,8 @@ internal sealed partial class RecipeText
         {
             throw Syntax(exception.Start, exception.Message, exception);
         }
-        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or IndexOutOfRangeException or FormatException)
+        catch (Exception exception) when (exception
+            is InvalidOperationException or ArgumentException or IndexOutOfRangeException or FormatException)
         {
             // The parser's own errors on some malformed input, for example an escape that is no character.
             throw Syntax(_at, exception.Message, exception);
@@ -79,7 +80,8 @@ internal sealed partial class RecipeText
         if (_parser.TryConsume<AnchorAlias>(out var alias))
         {
             _at = alias.Start;
-            if (!_anchors.TryGetValue(alias.Value.Value, out var known)) throw Unquoted(alias.Start, $"*{alias.Value.Value}", "is a YAML alias");
+            if (!_anchors.TryGetValue(alias.Value.Value, out var known))
+                throw Unquoted(alias.Start, $"*{alias.Value.Value}", "is a YAML alias");
             return known.Copy(Spend);
         }
 
@@ -108,7 +110,7 @@ internal sealed partial class RecipeText
         }
 
         var node = new ScalarNode(_locate(scalar.Start), scalar.Value, scalar.Style != ScalarStyle.Plain);
-        return whole ? node : throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is not text: it has half a surrogate pair");
+        return whole ? node : throw node.Error($"\"{node.Excerpt}\" is not text: it has half a surrogate pair");
     }
 
     private ListNode List(int depth)
@@ -125,9 +127,9 @@ internal sealed partial class RecipeText
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
             var node = Node(depth + 1);
-            if (node is not ScalarNode key) throw new RecipeException(node.Position, $"\"{node.Excerpt}\" is no key; a key is a single word");
+            if (node is not ScalarNode key) throw node.Error($"\"{node.Excerpt}\" is no key; a key is a single word");
             if (!keys.TryAdd(key.Text, key))
-                throw new RecipeException(key.Position, $"\"{key.Excerpt}\" is given twice, first at {keys[key.Text].Position}; remove one of them");
+                throw key.Error($"\"{key.Excerpt}\" is given twice, first at {keys[key.Text].Position}; remove one of them");
             map.Entries.Add(new MapEntry(key, Node(depth + 1)));
         }
 
@@ -136,7 +138,8 @@ internal sealed partial class RecipeText
 
     private void Spend()
     {
-        if (++_nodes > MostNodes) throw new RecipeException(_locate(_at), $"the recipe has more than {MostNodes} values, aliases included");
+        if (++_nodes > MostNodes)
+            throw new RecipeException(_locate(_at), $"the recipe has more than {MostNodes} values, aliases included");
     }
 
     private RecipeException Syntax(Mark mark, string message, Exception? inner)
@@ -145,7 +148,12 @@ internal sealed partial class RecipeText
         // The parser tells of tabs where the mapping around them starts.
         if (message.Contains("tab as indentation", StringComparison.Ordinal)) place = FirstTab(place);
         // The value that was meant is the one that the line holds, wherever in it the parser gave up.
-        if (Pattern().Match(LineAt(place)) is { Success: true } match) return Unquoted(WithColumn(place, match.Groups["value"].Index + 1), match.Groups["value"].Value, "is no plain text in YAML");
+        if (Pattern().Match(LineAt(place)) is { Success: true } match)
+        {
+            var value = match.Groups["value"];
+            return Unquoted(new Mark(place.Index, place.Line, value.Index + 1), value.Value, "is no plain text in YAML");
+        }
+
         var reason = message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
         // At the text's end the parser is on a line that is not there: quote the last one that is.
         var line = LineAt(place).Trim();
@@ -158,14 +166,17 @@ internal sealed partial class RecipeText
     {
         var line = LineAt(mark);
         var column = (int)Math.Clamp(mark.Column - 1, 0, line.Length);
-        var rest = Pattern().Match(line) is { Success: true } match && match.Groups["value"].Index <= column ? match.Groups["value"].Value : line[column..];
+        var pattern = Pattern().Match(line).Groups["value"];
+        var rest = pattern.Success && pattern.Index <= column ? pattern.Value : line[column..];
         // Inside brackets the value ends at the next comma or bracket.
-        if (rest.IndexOfAny([',', ']', '}']) is >= 0 and var end && line[..column].AsSpan().IndexOfAny('[', '{') >= 0) rest = rest[..end];
+        if (rest.IndexOfAny([',', ']', '}']) is >= 0 and var end && line[..column].AsSpan().IndexOfAny('[', '{') >= 0)
+            rest = rest[..end];
         if (rest.IndexOf(" #", StringComparison.Ordinal) is >= 0 and var comment) rest = rest[..comment];
         rest = rest.Trim();
         if (rest.Length == 0) rest = value;
         var excerpt = ScalarNode.Shorten(rest);
-        return new RecipeException(_locate(mark), $"\"{excerpt}\" {what}; put patterns in quotes: '{excerpt.Replace("'", "''", StringComparison.Ordinal)}'");
+        var quoted = excerpt.Replace("'", "''", StringComparison.Ordinal);
+        return new RecipeException(_locate(mark), $"\"{excerpt}\" {what}; put patterns in quotes: '{quoted}'");
     }
 
     private Mark FirstTab(Mark from)
@@ -186,11 +197,12 @@ internal sealed partial class RecipeText
         return mark.Line >= 1 && mark.Line <= lines.Length ? lines[(int)mark.Line - 1].TrimEnd('\r') : "";
     }
 
-    private static Mark WithColumn(Mark mark, int column) => new(mark.Index, mark.Line, column);
-
     private static string Lower(string text) => text.Length == 0 ? text : char.ToLowerInvariant(text[0]) + text[1..];
 
     /// <summary>A value that starts with a character which YAML keeps for aliases, anchors and tags.</summary>
-    [GeneratedRegex(@"(?:[:\-\[,]\s+|[:\-]\s+\[\s*|^\s*\[)(?<value>[*&!][^\s#].*)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"(?:[:\-\[,]\s+|[:\-]\s+\[\s*|^\s*\[)(?<value>[*&!][^\s#].*)$",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Pattern();
 }

@@ -42,7 +42,8 @@ internal static partial class RecipeWriter
         return text.ToString();
     }
 
-    private static string Number(object value) => ((IFormattable)value).ToString(value is double or float ? "R" : null, CultureInfo.InvariantCulture);
+    private static string Number(object value) =>
+        ((IFormattable)value).ToString(value is double or float ? "R" : null, CultureInfo.InvariantCulture);
 
     private static ScalarNode Plain(string text) => new(Nowhere, text, quoted: false);
 
@@ -162,9 +163,11 @@ internal static partial class RecipeWriter
         }
     }
 
-    /// <summary>Whether a text needs no quotes: a word or path that no reader of YAML, 1.1 or 1.2, takes for something else.</summary>
+    /// <summary>
+    /// Whether a text needs no quotes: a word or path that no reader of YAML, 1.1 or 1.2, takes for something else.
+    /// </summary>
     private static bool IsPlain(string text) =>
-        PlainText().IsMatch(text) && !Reserved().IsMatch(text) && !double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+        PlainText().IsMatch(text) && !Reserved().IsMatch(text) && !double.TryParse(text, CultureInfo.InvariantCulture, out _);
 
     private static void Quote(string value, StringBuilder text)
     {
@@ -195,9 +198,15 @@ internal static partial class RecipeWriter
         text.Append('"');
     }
 
-    [GeneratedRegex(@"^[A-Za-z_./][A-Za-z0-9_./\-]*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"^[A-Za-z_./][A-Za-z0-9_./\-]*$",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex PlainText();
 
-    [GeneratedRegex(@"^(null|true|false|on|off|yes|no|y|n|\.inf|\.nan)$|[./]$|^\.+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"^(null|true|false|on|off|yes|no|y|n|\.inf|\.nan)$|[./]$|^\.+$",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Reserved();
 }

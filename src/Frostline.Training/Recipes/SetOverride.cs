@@ -84,7 +84,9 @@ internal sealed class SetOverride
         return inner;
     }
 
-    /// <summary>What the rest of the path goes into: the value as it is, or a new mapping or list in place of a bare or absent one.</summary>
+    /// <summary>
+    /// What the rest of the path goes into: the value as it is, or a new mapping or list in place of a bare or absent one.
+    /// </summary>
     private RecipeNode Container(RecipeNode? old, int depth)
     {
         if (old is MapNode or ListNode) return old;
@@ -106,22 +108,25 @@ internal sealed class SetOverride
         {
             var bracket = dotted.IndexOf('[', StringComparison.Ordinal);
             var key = bracket < 0 ? dotted : dotted[..bracket];
-            if (key.Length == 0) throw new RecipeException(position, $"\"{shown}\" is no path; write keys with dots between them, for example train.epochs");
+            if (key.Length == 0)
+                throw new RecipeException(position, $"\"{shown}\" is no path; write keys with dots between them: train.epochs");
             parts.Add(key);
             while (bracket >= 0)
             {
                 var close = dotted.IndexOf(']', bracket);
                 var digits = close < 0 ? "" : dotted[(bracket + 1)..close];
                 if (digits.Length is 0 or > 9 || !digits.All(char.IsAsciiDigit))
-                    throw new RecipeException(position, $"\"{shown}\" is no path; an index is a whole number in brackets, for example initialize[0]");
+                    throw new RecipeException(position, $"\"{shown}\" is no path; an index is a whole number: initialize[0]");
                 parts.Add(digits);
                 var rest = dotted[(close + 1)..];
-                if (rest.Length > 0 && rest[0] != '[') throw new RecipeException(position, $"\"{shown}\" is no path; a dot is missing after \"]\"");
+                if (rest.Length > 0 && rest[0] != '[')
+                    throw new RecipeException(position, $"\"{shown}\" is no path; a dot is missing after \"]\"");
                 bracket = rest.Length > 0 ? close + 1 : -1;
             }
         }
 
-        if (parts.Count > RecipeText.MostDepth) throw new RecipeException(position, $"\"{shown}\" is nested more than {RecipeText.MostDepth} deep");
+        if (parts.Count > RecipeText.MostDepth)
+            throw new RecipeException(position, $"\"{shown}\" is nested more than {RecipeText.MostDepth} deep");
         return parts;
     }
 }

@@ -93,6 +93,8 @@ public enum SamplingKind
     /// <summary>Each sample once an epoch, in an order drawn anew for each epoch.</summary>
     Shuffled,
 
-    /// <summary>As many draws as there are samples, every class equally often, samples of a class drawn with replacement.</summary>
+    /// <summary>
+    /// As many draws as there are samples, every class equally often, samples of a class drawn with replacement.
+    /// </summary>
     Balanced,
 }

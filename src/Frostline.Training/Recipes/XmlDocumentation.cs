@@ -69,6 +69,6 @@ internal static class XmlDocumentation
     {
         var target = (element.Attribute("cref") ?? element.Attribute("langword") ?? element.Attribute("name"))?.Value ?? "";
         var name = target.Split('(')[0].Split('.')[^1].Split(':')[^1];
-        return target.StartsWith("P:", StringComparison.Ordinal) || target.StartsWith("F:", StringComparison.Ordinal) ? OptionKey.Kebab(name) : name;
+        return target.Length > 1 && target[1] == ':' && target[0] is ('P' or 'F') ? OptionKey.Kebab(name) : name;
     }
 }

@@ -25,9 +25,11 @@ public sealed class Catalog<T> : ICatalog
 
     Type ICatalog.ThingType => typeof(T);
 
-    IReadOnlyList<CatalogItemShape> ICatalog.Shapes => [.. Entries.Select(e => new CatalogItemShape(e.Name, e.Summary, e.OptionsType))];
+    IReadOnlyList<CatalogItemShape> ICatalog.Shapes =>
+        [.. Entries.Select(e => new CatalogItemShape(e.Name, e.Summary, e.OptionsType))];
 
-    CatalogItem ICatalog.Bind(string name, object options, RecipePosition position, IReadOnlyList<(string Text, RecipePosition Position)> texts) =>
+    CatalogItem ICatalog.Bind(
+        string name, object options, RecipePosition position, IReadOnlyList<(string Text, RecipePosition Position)> texts) =>
         new CatalogItem<T>(_entries[name], options) { Position = position, OptionTexts = texts };
 
     /// <summary>Adds an entry.</summary>
@@ -42,9 +44,10 @@ public sealed class Catalog<T> : ICatalog
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(create);
         if (typeof(TOptions).GetProperty("Name") is { SetMethod.IsPublic: true })
-            throw new ArgumentException($"the options {typeof(TOptions)} have a key \"name\", which recipes need for the {Kind}'s own name", nameof(create));
+            throw new ArgumentException($"{typeof(TOptions)} has a key \"name\", which recipes need for the {Kind}'s own name", nameof(create));
         var entry = new CatalogEntry<T>(name, summary, typeof(TOptions), (options, context) => create((TOptions)options, context));
-        if (!_entries.TryAdd(name, entry)) throw new FrostlineException($"the {Kind} \"{name}\" is registered twice; give one of them another name");
+        if (!_entries.TryAdd(name, entry))
+            throw new FrostlineException($"the {Kind} \"{name}\" is registered twice; give one of them another name");
     }
 
     /// <summary>Finds an entry.</summary>

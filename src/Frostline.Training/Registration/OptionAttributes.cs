@@ -7,7 +7,9 @@ namespace Frostline.Training.Registration;
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class PercentageAttribute : Attribute;
 
-/// <summary>Marks a factor: a recipe writes it with an x behind it, <c>0.1x</c>, so that nobody takes it for an absolute value.</summary>
+/// <summary>
+/// Marks a factor: a recipe writes it with an x behind it, <c>0.1x</c>, so that nobody takes it for an absolute value.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class MultiplierAttribute : Attribute;
 
@@ -27,7 +29,9 @@ public sealed class DefaultItemAttribute(string name) : Attribute
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class LeadingKeyAttribute : Attribute;
 
-/// <summary>Lists the kinds of a rule: classes derived from the marked one, each with one <see cref="LeadingKeyAttribute"/>.</summary>
+/// <summary>
+/// Lists the kinds of a rule: classes derived from the marked one, each with one <see cref="LeadingKeyAttribute"/>.
+/// </summary>
 /// <param name="kinds">The classes.</param>
 [AttributeUsage(AttributeTargets.Class, Inherited = false)]
 public sealed class RuleKindsAttribute(params Type[] kinds) : Attribute

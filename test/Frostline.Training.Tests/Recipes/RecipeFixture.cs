@@ -95,7 +95,8 @@ internal static class RecipeFixture
         return registry;
     }
 
-    public static Recipe Parse(string text, params string[] sets) => Recipe.Parse(text, "r.yaml", Path.GetTempPath(), Registry(), sets);
+    public static Recipe Parse(string text, params string[] sets) =>
+        Recipe.Parse(text, "r.yaml", Path.GetTempPath(), Registry(), sets);
 
     public static RecipeException Fails(string text, params string[] sets)
     {

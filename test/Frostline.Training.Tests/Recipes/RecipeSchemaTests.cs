@@ -86,7 +86,8 @@ public sealed class RecipeSchemaTests
     {
         if (node is JsonArray array)
         {
-            for (var i = 0; i < array.Count; i++) Walk(array[i]!, string.Create(CultureInfo.InvariantCulture, $"{path}/{i}"), bare);
+            for (var i = 0; i < array.Count; i++)
+                Walk(array[i]!, string.Create(CultureInfo.InvariantCulture, $"{path}/{i}"), bare);
         }
         else if (node is JsonObject map)
         {

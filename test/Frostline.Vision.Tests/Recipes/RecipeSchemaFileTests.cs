@@ -1,0 +1,60 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Frostline.Testing;
+using Frostline.Training.Recipes;
+using Frostline.Training.Registration;
+using Xunit;
+
+namespace Frostline.Vision.Tests.Recipes;
+
+public sealed class RecipeSchemaFileTests
+{
+    [Fact]
+    public void The_schema_that_is_checked_in_is_the_one_that_the_code_gives()
+    {
+        var generated = RecipeSchema.Generate(Registry());
+        var file = Path.Combine(Fixtures.Repository, "docs", "recipe.schema.json");
+        var checkedIn = File.Exists(file) ? File.ReadAllText(file) : "";
+        if (checkedIn == generated) return;
+        File.WriteAllText(Path.ChangeExtension(file, ".received.json"), generated);
+        Assert.Fail("docs/recipe.schema.json is not what the code gives; compare it with docs/recipe.schema.received.json, or run: "
+            + "dotnet run --project src/Frostline.Cli -- schema > docs/recipe.schema.json");
+    }
+
+    [Fact]
+    public void Every_option_that_a_recipe_can_write_has_a_description()
+    {
+        var bare = new List<string>();
+        Walk(JsonNode.Parse(RecipeSchema.Generate(Registry()))!, "", bare);
+        Assert.Empty(bare);
+    }
+
+    [Fact]
+    public void Every_example_loads()
+    {
+        var folder = Path.Combine(Fixtures.Repository, "examples");
+        if (!Directory.Exists(folder)) return;
+        foreach (var file in Directory.EnumerateFiles(folder, "*.yaml", SearchOption.AllDirectories))
+        {
+            var recipe = Recipe.Load(file, Registry());
+            Assert.Equal(recipe.ToYaml(), Recipe.Parse(recipe.ToYaml(), file, recipe.Folder, Registry()).ToYaml());
+        }
+    }
+
+    private static void Walk(JsonNode node, string path, List<string> bare)
+    {
+        var children = node switch
+        {
+            JsonArray array => array.Select((item, index) => (Name: index.ToString(CultureInfo.InvariantCulture), Value: item)),
+            JsonObject map => map.Select(pair => (Name: pair.Key, pair.Value)),
+            _ => [],
+        };
+        foreach (var (name, value) in children)
+        {
+            if (path.EndsWith("/properties", StringComparison.Ordinal) && name != "name" && value!["description"] is null) bare.Add($"{path}/{name}");
+            if (value is not null) Walk(value, $"{path}/{name}", bare);
+        }
+    }
+
+    private static Registry Registry() => new Registry().Add(new TrainingExtension()).Add(new VisionExtension());
+}
