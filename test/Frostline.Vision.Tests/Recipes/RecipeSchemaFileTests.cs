@@ -41,6 +41,15 @@ public sealed class RecipeSchemaFileTests
         }
     }
 
+    [Fact]
+    public void The_recipe_of_the_documentation_loads()
+    {
+        var page = File.ReadAllText(Path.Combine(Fixtures.Repository, "docs", "recipes.md"));
+        var start = page.IndexOf("```yaml\n", StringComparison.Ordinal) + "```yaml\n".Length;
+        var text = page[start..page.IndexOf("```\n", start, StringComparison.Ordinal)];
+        Assert.Equal("resnet18", Recipe.Parse(text, "docs/recipes.md", Fixtures.Repository, Registry()).Model.Name);
+    }
+
     private static void Walk(JsonNode node, string path, List<string> bare)
     {
         var children = node switch
