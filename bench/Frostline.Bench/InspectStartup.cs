@@ -45,24 +45,30 @@ internal static class InspectStartup
     }
 
     private static void Publish(string repository, string folder) =>
-        Start("dotnet", "publish", Path.Combine(repository, "src", "Frostline.Cli"), "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier,
-            "--self-contained", "false", "-o", folder, "-v", "quiet");
+        Start(
+            "dotnet", "publish", Path.Combine(repository, "src", "Frostline.Cli"), "-c", "Release",
+            "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o", folder, "-v", "quiet");
 
     private static string MakeCheckpoint(string path)
     {
         // As many tensors as an HRNet has, of 250 MB in all.
-        var names = Enumerable.Range(0, 1752).Select(i => new TensorInfo($"stage{i / 438}.{i % 438}.weight", TensorType.Float32, [35_674])).ToList();
-        SafetensorsWriter.Write(path, [.. names.Select(info => TensorSource.From(info, new byte[info.ByteCount]))]);
+        var tensors = Enumerable.Range(0, 1752)
+            .Select(i => new TensorInfo($"stage{i / 438}.{i % 438}.weight", TensorType.Float32, [35_674]))
+            .Select(info => TensorSource.From(info, new byte[info.ByteCount]));
+        SafetensorsWriter.Write(path, [.. tensors]);
         return path;
     }
 
     private static void Start(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
         process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with exit code {process.ExitCode}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with exit code {process.ExitCode}");
     }
 
-    private static string Repository([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "..", ".."));
+    private static string Repository([CallerFilePath] string path = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "..", ".."));
 }

@@ -12,10 +12,13 @@ internal static class InspectCommand
 
     public static Command Create(Terminal terminal)
     {
-        var file = new Argument<string>("FILE") { Description = "The checkpoint: safetensors, or a .pth file of PyTorch, old or new." };
+        var file = new Argument<string>("FILE")
+        {
+            Description = "The checkpoint: safetensors, or a .pth file of PyTorch, old or new.",
+        };
         var key = new Option<string?>("--key")
         {
-            Description = "Which dictionary inside the file, for example state_dict; a path with slashes; by default the usual wrappers are found.",
+            Description = "Which dictionary inside the file, as a path with slashes. Default: the usual wrappers are found.",
             HelpName = "NAME",
         };
         var json = CommonOptions.Json();
@@ -33,15 +36,20 @@ internal static class InspectCommand
     private static void WriteTable(TextWriter output, Checkpoint checkpoint)
     {
         var table = new TextTable("name", "type", "shape", ">bytes");
-        foreach (var tensor in checkpoint.Tensors) table.Add(tensor.Name, Name(tensor.Type), Shape(tensor), Units.Count(tensor.ByteCount));
+        foreach (var tensor in checkpoint.Tensors)
+            table.Add(tensor.Name, Name(tensor.Type), Shape(tensor), Units.Count(tensor.ByteCount));
         table.Write(output);
         output.Write('\n');
         foreach (var (name, value) in checkpoint.Metadata)
-            output.Write($"{name}: {(value.Length <= LongestMetadata ? value : $"{value[..LongestMetadata]}… ({Units.Count(value.Length)} characters)")}\n");
+            output.Write($"{name}: {Shorten(value)}\n");
         var where = checkpoint.Key.Length == 0 ? "" : $" under \"{checkpoint.Key}\"";
-        output.Write($"{checkpoint.Source}: {checkpoint.Format}, {Units.Count(checkpoint.Tensors.Count)} tensors{where}, " +
-            $"{Units.Count(checkpoint.Tensors.Sum(t => t.ElementCount))} values, {Units.Bytes(checkpoint.Tensors.Sum(t => t.ByteCount))}\n");
+        var (values, bytes) = (checkpoint.Tensors.Sum(t => t.ElementCount), checkpoint.Tensors.Sum(t => t.ByteCount));
+        output.Write($"{checkpoint.Source}: {checkpoint.Format}, {Units.Count(checkpoint.Tensors.Count)} tensors{where}, ");
+        output.Write($"{Units.Count(values)} values, {Units.Bytes(bytes)}\n");
     }
+
+    private static string Shorten(string value) =>
+        value.Length <= LongestMetadata ? value : $"{value[..LongestMetadata]}… ({Units.Count(value.Length)} characters)";
 
     private static void WriteJson(Utf8JsonWriter writer, Checkpoint checkpoint)
     {

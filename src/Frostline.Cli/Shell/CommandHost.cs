@@ -4,7 +4,7 @@ using Frostline.Cli.Commands;
 
 namespace Frostline.Cli.Shell;
 
-/// <summary>Finds the command that the arguments ask for, runs it, and turns what it throws into one line and an exit code.</summary>
+/// <summary>Finds and runs the command that the arguments ask for, and makes one line and an exit code of what it throws.</summary>
 internal static class CommandHost
 {
     /// <summary>Runs the command line.</summary>
@@ -56,10 +56,14 @@ internal static class CommandHost
 
     private static RootCommand CreateRoot(Terminal terminal, CancellationToken cancellation)
     {
-        _ = cancellation;
         var root = new RootCommand("Fine-tunes pretrained networks and proves that what was frozen did not move.")
         {
+            TrainCommand.Create(terminal, cancellation),
+            EvaluateCommand.Create(terminal, cancellation),
+            PredictCommand.Create(terminal, cancellation),
+            PlanCommand.Create(terminal),
             InspectCommand.Create(terminal),
+            SchemaCommand.Create(terminal),
         };
         // The default asks the entry assembly, which is another one where the command runs inside a program.
         foreach (var option in root.Options.OfType<VersionOption>()) option.Action = new PrintVersion();
@@ -69,8 +73,8 @@ internal static class CommandHost
     private static int Fail(Terminal terminal, string message, int exitCode)
     {
         // One error, one line, so that scripts and logs can rely on it.
-        var line = string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-        terminal.Error.WriteLine($"frostline: {line}");
+        var lines = message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        terminal.Error.WriteLine($"frostline: {string.Join(' ', lines)}");
         return exitCode;
     }
 

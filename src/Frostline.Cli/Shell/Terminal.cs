@@ -31,7 +31,9 @@ internal sealed class Terminal
     public static Terminal OfProcess() => new(
         System.Console.Out,
         System.Console.Error,
-        static writer => ReferenceEquals(writer, System.Console.Out) ? !System.Console.IsOutputRedirected : !System.Console.IsErrorRedirected);
+        static writer => ReferenceEquals(writer, System.Console.Out)
+            ? !System.Console.IsOutputRedirected
+            : !System.Console.IsErrorRedirected);
 
     /// <summary>What people read: on standard output, or on standard error where that belongs to the JSON.</summary>
     /// <param name="json">Whether standard output is for JSON alone.</param>
@@ -41,7 +43,7 @@ internal sealed class Terminal
     /// <inheritdoc cref="Text"/>
     public bool IsInteractive(bool json) => _isInteractive(Text(json));
 
-    /// <summary><see cref="Text"/> with tables and progress bars; plain, without colours or wrapping, where nobody watches.</summary>
+    /// <summary><see cref="Text"/> with progress bars; plain, without colours or wrapping, where nobody watches.</summary>
     /// <inheritdoc cref="Text"/>
     public IAnsiConsole Console(bool json)
     {

@@ -15,7 +15,9 @@ internal sealed class TextTable
     private readonly List<string[]> _rows = [];
 
     /// <summary>Creates an empty table.</summary>
-    /// <param name="columns">The titles; one that begins with <c>&gt;</c> is of a column of numbers, which is aligned to the right.</param>
+    /// <param name="columns">
+    /// The titles; one that begins with <c>&gt;</c> is of a column of numbers, which is aligned to the right.
+    /// </param>
     public TextTable(params string[] columns)
     {
         _titles = Array.ConvertAll(columns, title => title.TrimStart('>'));

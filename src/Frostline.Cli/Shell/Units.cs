@@ -13,8 +13,10 @@ internal static class Units
     /// <summary>A size in decimal units, for example <c>4.94 MB</c>.</summary>
     public static string Bytes(long bytes) => $"{Scaled(bytes)}B";
 
-    /// <summary>A quantity in three significant digits and a decimal prefix, for example <c>41.0 M</c> or <c>999 </c>.</summary>
-    public static string Scaled(long quantity)
+    /// <summary>A quantity in three significant digits and a decimal prefix, for example <c>41.0 M</c> or <c>999</c>.</summary>
+    public static string Quantity(long quantity) => Scaled(quantity).TrimEnd();
+
+    private static string Scaled(long quantity)
     {
         var value = (double)quantity;
         var prefix = 0;

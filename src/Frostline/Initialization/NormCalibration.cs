@@ -73,6 +73,20 @@ public static class NormCalibration
         }
     }
 
+    /// <summary>What <see cref="Run"/> would estimate; nothing is run or changed.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="selector">Which norms; other modules that it selects are ignored.</param>
+    /// <param name="batches">Over how many batches it would be.</param>
+    /// <exception cref="SelectionException">The selector matches nothing.</exception>
+    /// <exception cref="InitializationException">It selects no norm with running statistics.</exception>
+    public static CalibratedNorms Preview(torch.nn.Module network, string selector, int batches)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        var norms = Norms(ModuleTree.Of(network), selector);
+        return new CalibratedNorms(
+            selector, [.. norms.Select(norm => norm.Name)], [.. norms.SelectMany(norm => new Statistics(norm.Name, norm.Module).Names)], batches);
+    }
+
     private static int Forward<TBatch>(IEnumerable<TBatch> batches, Action<TBatch> forward)
     {
         var count = 0;

@@ -68,7 +68,8 @@ public sealed class ArchitectureTests
         {
             using var assembly = Open(layer);
             Assert.All(assembly.TypesWithNativeMethods, type => Assert.Equal("Frostline.Native", type.Namespace));
-            var loaders = assembly.Types().Where(pair => pair.Value.Any(t => t.ToString() == "System.Runtime.InteropServices.NativeLibrary"));
+            const string loader = "System.Runtime.InteropServices.NativeLibrary";
+            var loaders = assembly.Types().Where(pair => pair.Value.Any(type => type.ToString() == loader));
             Assert.All(loaders, pair => Assert.Equal("Frostline.Native", pair.Key.Namespace));
         }
     }

@@ -104,7 +104,8 @@ internal sealed class AssemblyReferences : IDisposable
                 if (instruction == 0xFE) instruction = 0xFE00 | code.ReadByte();
                 switch (s_operands[instruction])
                 {
-                    case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType or OperandType.InlineSig:
+                    case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType
+                        or OperandType.InlineSig:
                         Visit(MetadataTokens.EntityHandle(code.ReadInt32()));
                         break;
                     case OperandType.InlineSwitch:
@@ -173,7 +174,8 @@ internal sealed class AssemblyReferences : IDisposable
 
         public bool GetTypeFromReference(MetadataReader reader, TypeReferenceHandle handle, byte rawTypeKind) => Record(handle);
 
-        public bool GetTypeFromSpecification(MetadataReader reader, bool genericContext, TypeSpecificationHandle handle, byte rawTypeKind) => Record(handle);
+        public bool GetTypeFromSpecification(
+            MetadataReader reader, bool genericContext, TypeSpecificationHandle handle, byte rawTypeKind) => Record(handle);
 
         public bool GetArrayType(bool elementType, ArrayShape shape) => true;
 

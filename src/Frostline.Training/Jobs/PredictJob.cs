@@ -1,0 +1,181 @@
+using System.Globalization;
+using Frostline.Checkpoints;
+using Frostline.Initialization;
+using Frostline.Native;
+using Frostline.Training.Data;
+using Frostline.Training.Registration;
+using TorchSharp;
+
+namespace Frostline.Training.Jobs;
+
+/// <summary>How predictions are made.</summary>
+public sealed record PredictOptions
+{
+    /// <summary>How many classes of each sample are reported, most probable first, at least 1; default 5.</summary>
+    public int Top { get; init; } = 5;
+
+    /// <summary>How many samples a batch has, at least 1; default 32.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>How many threads read samples ahead, at least 1; default 2.</summary>
+    public int Workers { get; init; } = 2;
+
+    /// <summary>How many threads libtorch computes with; null for the physical cores.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>What an unreadable sample does; default: it ends the job with an error that names it.</summary>
+    public UnreadablePolicy Unreadable { get; init; } = UnreadablePolicy.Fail;
+}
+
+/// <summary>A class and how probable it is.</summary>
+/// <param name="Index">The class's index among the network's outputs.</param>
+/// <param name="Name">Its name; the index as text where the model has no names.</param>
+/// <param name="Probability">
+/// From 0 to 1: softmax over the outputs, or, for models with several labels a sample, each output's own sigmoid.
+/// </param>
+public sealed record ClassProbability(int Index, string Name, double Probability);
+
+/// <summary>What a network says of one sample.</summary>
+/// <param name="Source">Where the sample comes from.</param>
+/// <param name="Classes">The most probable classes, most probable first; equal ones in the order of the outputs.</param>
+public sealed record Prediction(string Source, IReadOnlyList<ClassProbability> Classes);
+
+/// <summary>What a prediction job came to.</summary>
+/// <param name="Model">The model file's name, without folder.</param>
+/// <param name="Network">The network's name.</param>
+/// <param name="Predictions">One a sample, in the order of the data set.</param>
+/// <param name="Unreadable">Samples that could not be read and were left out, each with the reason.</param>
+public sealed record PredictResult(
+    string Model, string Network, IReadOnlyList<Prediction> Predictions, IReadOnlyList<string> Unreadable);
+
+/// <summary>
+/// Classifies samples with a model file, which says by itself which network it holds, what its outputs mean and how a sample
+/// becomes its input.
+/// </summary>
+public sealed class PredictJob
+{
+    private const string LogitsName = "logits";
+
+    private readonly string _model;
+    private readonly Registry _registry;
+    private readonly PredictOptions _options;
+
+    /// <summary>Prepares the job; nothing is touched.</summary>
+    /// <param name="model">The model file.</param>
+    /// <param name="registry">The networks and transforms that there are.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <exception cref="FrostlineException">A number in the options is less than 1.</exception>
+    public PredictJob(string model, Registry registry, PredictOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        ArgumentNullException.ThrowIfNull(registry);
+        (_model, _registry, _options) = (model, registry, options ?? new PredictOptions());
+        if (_options.Top < 1)
+            throw new FrostlineException($"the number of classes to report is {_options.Top}; it has to be at least 1");
+    }
+
+    /// <summary>Classifies the samples of a data set.</summary>
+    /// <param name="samples">The data set; its labels, where it has some, are not looked at.</param>
+    /// <param name="progress">Is told the batches done and in all; null for nobody.</param>
+    /// <param name="cancellation">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="FrostlineException">
+    /// The file is no model file or does not fit its network, the network is no classifier, or a sample cannot be read.
+    /// </exception>
+    public PredictResult Run(IDataset samples, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        var description = Describe();
+        NativeRuntime.Load(_options.Threads);
+        var context = new BuildContext { Folder = Directory.GetCurrentDirectory(), Classes = description.Classes };
+        using var network = description.Model.Create(context);
+        ModelFile.Load(network, _model);
+        network.eval();
+        var runner = new NetworkRunner(network);
+        using var loader = new BatchLoader(samples, new BatchLoaderOptions
+        {
+            BatchSize = _options.BatchSize,
+            Workers = _options.Workers,
+            Sampling = SamplingMode.Sequential,
+            Unreadable = _options.Unreadable,
+            Transforms = [.. description.Transform.Select(item => item.Create(context))],
+        });
+
+        var predictions = new List<Prediction>();
+        using var noGrad = torch.no_grad();
+        foreach (var batch in loader.Epoch(0, 0, cancellation))
+        {
+            var scores = ScoresOf(runner, batch, out var count);
+            for (var row = 0; row < batch.Count; row++)
+                predictions.Add(new Prediction(batch.Sources[row], TopOf(scores.AsSpan(row * count, count), description.Classes)));
+            batch.Dispose();
+            progress?.Invoke(batch.Number + 1, loader.BatchesPerEpoch);
+        }
+
+        return new PredictResult(
+            Path.GetFileName(_model), description.Model.Name, predictions, [.. loader.Skipped.Select(skip => skip.Reason)]);
+    }
+
+    private ModelDescription Describe()
+    {
+        using var file = Checkpoint.Open(_model);
+        return ModelDescription.Read(file, _registry)
+            ?? throw new FrostlineException(
+                $"{_model} does not say which network it holds; give a model file that frostline train wrote");
+    }
+
+    /// <summary>The network's outputs, row by row.</summary>
+    private float[] ScoresOf(NetworkRunner runner, HostBatch batch, out int count)
+    {
+        using var scope = torch.NewDisposeScope();
+        var outputs = runner.Run(HostTensors.Of(batch, torch.CPU));
+        var logits = outputs.GetValueOrDefault(LogitsName) ?? (outputs.Count == 1 ? outputs.Values.Single() : null);
+        if (logits is not { Dimensions: 2 })
+        {
+            var shapes = outputs.Select(output => $"{output.Key} [{string.Join(", ", output.Value.shape)}]");
+            throw new FrostlineException(
+                $"{_model} holds no classifier: its network puts out {string.Join(", ", shapes)}, not one score a class");
+        }
+
+        count = (int)logits.shape[1];
+        return logits.to(torch.float32).contiguous().data<float>().ToArray();
+    }
+
+    private IReadOnlyList<ClassProbability> TopOf(ReadOnlySpan<float> scores, ClassMap? classes)
+    {
+        if (classes is not null && classes.Names.Count != scores.Length)
+        {
+            throw new FrostlineException(
+                $"{_model} names {classes.Names.Count} classes, and its network puts out {scores.Length}; the file is damaged");
+        }
+
+        var probabilities = classes is { MultiLabel: true } ? Sigmoids(scores) : Softmax(scores);
+        return
+        [
+            .. Enumerable.Range(0, probabilities.Length)
+                .OrderByDescending(index => probabilities[index])
+                .ThenBy(index => index)
+                .Take(_options.Top)
+                .Select(index => new ClassProbability(
+                    index, classes?.Names[index] ?? index.ToString(CultureInfo.InvariantCulture), probabilities[index])),
+        ];
+    }
+
+    private static double[] Sigmoids(ReadOnlySpan<float> scores)
+    {
+        var result = new double[scores.Length];
+        for (var i = 0; i < result.Length; i++) result[i] = 1 / (1 + Math.Exp(-scores[i]));
+        return result;
+    }
+
+    private static double[] Softmax(ReadOnlySpan<float> scores)
+    {
+        // Without the greatest score, exponentials would overflow.
+        var greatest = float.NegativeInfinity;
+        foreach (var score in scores) greatest = Math.Max(greatest, score);
+        var result = new double[scores.Length];
+        double sum = 0;
+        for (var i = 0; i < result.Length; i++) sum += result[i] = Math.Exp(scores[i] - (double)greatest);
+        for (var i = 0; i < result.Length; i++) result[i] /= sum;
+        return result;
+    }
+}

@@ -1,0 +1,140 @@
+using System.Text.Json;
+using Frostline.Cli.Shell;
+using Frostline.Testing;
+using Xunit;
+
+namespace Frostline.Cli.Tests.Commands;
+
+[Collection(LibTorchCollection.Name)]
+public sealed class PlanCommandTests : IDisposable
+{
+    private const string AllDrawn = "initialize=[{ draw: \"**\", scheme: resnet }]";
+
+    private const string Expected =
+            """
+            network cifar-resnet20: 269,202 parameters, 130 trained, 269,072 frozen
+            data: 8 samples to train on, 4 to validate on, 2 classes
+
+            initialised by                                   origin                                                                                        tensors   values  first
+            ------------------------------------------------------------------------------------------------------------------------------------------------------------------------------
+            load "backbone.safetensors" into "** & !linear"  loaded from backbone.safetensors                                                                  114  270,467  conv1.weight
+            draw "linear" by scheme resnet                   drawn by kaiming-uniform(fan: in, nonlinearity: leaky-relu, slope: 2.23606797749979), seed 7        1      128  linear.weight
+            draw "linear" by scheme resnet                   drawn by fan-in-bias, seed 7                                                                        1        2  linear.bias
+            backbone.safetensors: 114 of 114 tensors
+              skipped: linear.weight: outside "** & !linear"
+              skipped: linear.bias: outside "** & !linear"
+
+            module  type         status   parameters  trained   frozen  statistics  dropout  rate
+            conv1   Conv2d       frozen          432        0      432
+            bn1     BatchNorm2d  frozen           32        0       32  hold
+            layer1  Sequential   frozen       14,016        0   14,016  hold
+            layer2  Sequential   frozen       51,072        0   51,072  hold
+            layer3  Sequential   frozen      203,520        0  203,520  hold
+            linear  Linear       trained         130      130        0                       1x
+            total                            269,202      130  269,072
+            frost line: head
+
+            stage   changes  trained   frozen  multiply-adds   output
+            ---------------------------------------------------------
+            stem    no             0      464         1.77 M   262 kB
+            layer1  no             0   14,016         56.6 M   262 kB
+            layer2  no             0   51,072         51.9 M   131 kB
+            layer3  no             0  203,520         51.9 M  65.5 kB
+            pool    no             0        0              0  1.02 kB
+            head    yes          130        0            512     32 B
+
+            a step of 4 samples (image 4 x 3 x 32 x 32), estimated:
+              162 M multiply-adds forward and backward
+              2.92 MB of memory: 1.08 MB parameters and buffers, 520 B gradients, 520 B optimizer, 1.02 kB activations, 1.84 MB passing
+
+            """;
+
+    private readonly TinyProject _project = new();
+
+    public void Dispose() => _project.Dispose();
+
+    [Fact]
+    public void The_plan_says_what_is_loaded_drawn_frozen_and_trained_and_what_a_step_costs()
+    {
+        var run = CommandRun.Of("plan", _project.Recipe);
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Equal(Expected, run.Output);
+    }
+
+    [Fact]
+    public void Json_has_every_tensor_with_origin_and_state()
+    {
+        var run = CommandRun.Of("plan", _project.Recipe, "--json");
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        var json = run.Json();
+        Assert.Equal("cifar-resnet20", json.GetProperty("model").GetProperty("name").GetString());
+        Assert.Equal(130, json.GetProperty("model").GetProperty("trainable").GetInt64());
+        Assert.Equal(2, json.GetProperty("initialization").GetProperty("drawn").GetInt32());
+        Assert.Equal("head", json.GetProperty("frostLine").GetProperty("stage").GetString());
+        Assert.True(json.GetProperty("step").GetProperty("multiplyAdds").GetInt64() > 4 * 40_000_000L);
+        Assert.Equal(JsonValueKind.Null, json.GetProperty("refusal").ValueKind);
+        var tensors = json.GetProperty("tensors").EnumerateArray()
+            .ToDictionary(tensor => tensor.GetProperty("name").GetString()!, StringComparer.Ordinal);
+        Assert.Equal("frozen", tensors["bn1.running_mean"].GetProperty("state").GetString());
+        Assert.Equal("loaded from backbone.safetensors, conv1.weight", tensors["conv1.weight"].GetProperty("origin").GetString());
+        Assert.Equal("trained", tensors["linear.weight"].GetProperty("state").GetString());
+        Assert.Equal([2L, 64L], tensors["linear.weight"].GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()));
+    }
+
+    [Fact]
+    public void Nothing_is_written()
+    {
+        var before = Directory.GetFileSystemEntries(_project.Folder);
+        CommandRun.Of("plan", _project.Recipe);
+        Assert.Equal(before, Directory.GetFileSystemEntries(_project.Folder));
+    }
+
+    [Fact]
+    public void A_plan_that_training_would_refuse_is_shown_and_ends_with_exit_code_2()
+    {
+        var run = CommandRun.Of("plan", _project.Recipe, "--set", AllDrawn);
+        Assert.Equal(ExitCodes.BadInput, run.ExitCode);
+        Assert.Contains("frost line: head", run.Output, StringComparison.Ordinal);
+        Assert.Matches(
+            @"\Afrostline: [^\n]*tiny\.yaml: train would refuse this: \d+ tensors would be frozen without having been loaded, " +
+            @"the first conv1\.weight[^\n]*allow-random: true\n\z",
+            run.Error);
+        Assert.Equal(ExitCodes.Success, CommandRun.Of("plan", _project.Recipe, "--set", AllDrawn, "allow-random=true").ExitCode);
+    }
+
+    [Fact]
+    public void Calibrated_statistics_count_as_known()
+    {
+        const string rules =
+            """
+            initialize=[
+              { load: backbone.safetensors, into: "** & !linear" },
+              { draw: "linear | (type:BatchNorm & **.running_*)", scheme: resnet },
+              { calibrate-norm: "**", batches: 1 }]
+            """;
+        var run = CommandRun.Of("plan", _project.Recipe, "--json", "--set", rules);
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Contains("calibrated over 1 batches", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Threads_and_sets_reach_the_recipe()
+    {
+        var run = CommandRun.Of("plan", _project.Recipe, "--json", "--threads", "1", "--set", "train.batch-size=2");
+        Assert.Equal(2, run.Json().GetProperty("step").GetProperty("batchSize").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("--set takes KEY=VALUE", "plan", "--set", "a=1", "tiny.yaml")]
+    [InlineData("did you mean \"tiny.yaml\"?", "plan", "tinny.yaml")]
+    [InlineData("did you mean \"epochs\"?", "plan", "tiny.yaml", "--set", "train.epocs=3")]
+    [InlineData("--threads takes a whole number from 1", "plan", "tiny.yaml", "--threads", "none")]
+    public void A_mistake_is_one_line_that_helps(string expected, params string[] args)
+    {
+        var paths = args.Select(arg => arg.EndsWith(".yaml", StringComparison.Ordinal) ? _project.PathOf(arg) : arg);
+        var run = CommandRun.Of([.. paths]);
+        Assert.Equal((ExitCodes.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.Matches(@"\Afrostline: [^\n]+\n\z", run.Error);
+    }
+}

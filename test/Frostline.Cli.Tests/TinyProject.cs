@@ -1,0 +1,67 @@
+using Frostline.Initialization;
+using Frostline.Testing;
+using Frostline.Vision.Networks;
+
+namespace Frostline.Cli.Tests;
+
+/// <summary>
+/// A folder with two classes of small pictures, weights for a small network, and a recipe that trains its head in a second.
+/// </summary>
+internal sealed class TinyProject : IDisposable
+{
+    /// <summary>The recipe; a test may write another one over it.</summary>
+    public const string RecipeText =
+        """
+        version: 1
+        seed: 7
+        threads: 1
+        model: cifar-resnet20
+        initialize:
+          - draw: "linear"
+            scheme: resnet
+          - load: backbone.safetensors
+            into: "** & !linear"
+        freeze:
+          - freeze: "** & !linear"
+        data:
+          train: { name: image-folder, path: train }
+          validate: { name: image-folder, path: val }
+          transform:
+            - resize: 32
+          workers: 1
+        train:
+          epochs: 2
+          batch-size: 4
+          optimizer: { name: sgd, learning-rate: 0.01, momentum: 0.9 }
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public TinyProject()
+    {
+        for (var i = 0; i < 6; i++)
+        {
+            var shade = (byte)(40 * (i + 1));
+            var part = i < 4 ? "train" : "val";
+            Bitmap.Write(PathOf($"{part}/red/{i}.bmp"), 32, shade, 10, 10);
+            Bitmap.Write(PathOf($"{part}/blue/{i}.bmp"), 32, 10, 10, shade);
+        }
+
+        using var network = new CifarResNet(20, classes: 10);
+        new InitializationPlan().Draw("**", InitializationScheme.ResNet).Apply(network, seed: 3);
+        ModelFile.Save(network, PathOf("backbone.safetensors"));
+        File.WriteAllText(Recipe, RecipeText);
+    }
+
+    public string Folder => _folder.Path;
+
+    public string Recipe => PathOf("tiny.yaml");
+
+    public string Run => PathOf("run");
+
+    public string Model => Path.Combine(Run, "model.safetensors");
+
+    public string PathOf(string relative) => _folder.PathOf(relative);
+
+    public void Dispose() => _folder.Dispose();
+}
