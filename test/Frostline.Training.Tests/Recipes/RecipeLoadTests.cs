@@ -151,8 +151,10 @@ public sealed class RecipeLoadTests
     }
 
     [Fact]
-    public void Checkpoints_are_looked_for_beside_the_recipe_then_in_the_weights_folder()
+    public void Checkpoints_are_looked_for_beside_the_recipe_then_in_the_weights_folders()
     {
+        var before = Environment.GetEnvironmentVariable(Recipe.WeightsVariable);
+        Environment.SetEnvironmentVariable(Recipe.WeightsVariable, null);
         var folder = Directory.CreateTempSubdirectory("frostline-recipe");
         try
         {
@@ -162,6 +164,10 @@ public sealed class RecipeLoadTests
             Assert.StartsWith($"r.yaml:16:11: \"backbone.pth\" is missing; looked for {Path.Combine(folder.FullName, "backbone.pth")}, "
                 + Path.Combine(folder.FullName, "weights", "backbone.pth"), error.Message, StringComparison.Ordinal);
 
+            var shared = folder.CreateSubdirectory("shared").FullName;
+            File.WriteAllText(Path.Combine(shared, "backbone.pth"), "");
+            Environment.SetEnvironmentVariable(Recipe.WeightsVariable, shared);
+            Assert.Equal(Path.Combine(shared, "backbone.pth"), recipe.FindCheckpoint(rule));
             var inWeights = Path.Combine(folder.CreateSubdirectory("weights").FullName, "backbone.pth");
             File.WriteAllText(inWeights, "");
             Assert.Equal(inWeights, recipe.FindCheckpoint(rule));
@@ -171,6 +177,7 @@ public sealed class RecipeLoadTests
         }
         finally
         {
+            Environment.SetEnvironmentVariable(Recipe.WeightsVariable, before);
             folder.Delete(recursive: true);
         }
     }

@@ -60,6 +60,8 @@ public sealed class RecipeWriterTests
                 name: constant
                 warm-up: 0
               sampling: shuffled
+              checkpoint-every:
+                seconds: 60
 
             """.ReplaceLineEndings("\n"),
             text);
