@@ -1,5 +1,6 @@
-// What tests must see in a process of its own, because it could end that process. Argument: the name of the work.
+// What tests must see in a process of its own, because it could end that process. Arguments: the name of the work, and what it needs.
 using System.Globalization;
+using Frostline.Children;
 using Frostline.Native;
 using Frostline.Vision.Networks;
 using TorchSharp;
@@ -9,6 +10,7 @@ return args switch
 {
     ["resnet50-step"] => ResNet50Step(),
     ["one-small-image"] => OneSmallImage(),
+    ["train", var recipe, var output] => Training.Run(recipe, output),
     _ => Unknown(),
 };
 
@@ -38,6 +40,6 @@ static int OneSmallImage()
 
 static int Unknown()
 {
-    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image");
+    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image | train RECIPE OUTPUT");
     return 2;
 }

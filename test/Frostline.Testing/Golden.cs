@@ -16,6 +16,9 @@ public sealed class Golden : IDisposable
     /// <summary>Opens a file below the fixtures' folder; skips or fails the test where it is absent.</summary>
     public static Golden Open(string relative) => new(Checkpoint.Open(Fixtures.PathOf(relative)));
 
+    /// <summary>Whether there is a tensor of a name.</summary>
+    public bool Contains(string name) => _file.TryFind(name, out _);
+
     /// <summary>A tensor in its own type (float32, float64 or int64).</summary>
     public Tensor this[string name]
     {
