@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Frostline.Cli.Shell;
 using Frostline.Testing;
@@ -80,6 +82,36 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Equal(ExitCodes.Success, exitCode);
         Assert.Contains("epoch 2: training loss", output.ToString(), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Ctrl_C_stops_the_program_with_everything_saved()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "signals are sent by the program kill");
+        string[] args =
+        [
+            Path.Combine(AppContext.BaseDirectory, "frostline.dll"), "train", _project.Recipe, "--output", _project.Run,
+            "--set", "train.epochs=100000",
+        ];
+        using var process = Start("dotnet", args);
+        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1:", StringComparison.Ordinal))
+        {
+        }
+
+        using (var kill = Start("kill", "-INT", process.Id.ToString(CultureInfo.InvariantCulture))) kill.WaitForExit();
+        var rest = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal(ExitCodes.Interrupted, process.ExitCode);
+        Assert.Contains("--resume goes on from here", rest, StringComparison.Ordinal);
+        Assert.Equal("frostline: stopping; press Ctrl-C again to end at once\n", process.StandardError.ReadToEnd());
+        Assert.True(File.Exists(Path.Combine(_project.Run, "checkpoint", "last.safetensors")));
+    }
+
+    private static Process Start(string program, params string[] args) => Process.Start(new ProcessStartInfo(program, args)
+    {
+        UseShellExecute = false,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    })!;
 
     private CommandRun Train(params string[] more) => CommandRun.Of(["train", _project.Recipe, "--output", _project.Run, .. more]);
 }
