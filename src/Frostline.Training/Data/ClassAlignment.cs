@@ -26,16 +26,22 @@ public sealed class ClassAlignment : IDataset
     /// <param name="classes">The classes wanted; null leaves the data set as it is.</param>
     /// <param name="labelField">The field with the label; default <c>label</c>.</param>
     /// <returns>The data set itself where nothing has to change.</returns>
-    /// <exception cref="FrostlineException">The data set has a class that the map lacks, or the one has many labels a sample and the other has not.</exception>
+    /// <exception cref="FrostlineException">
+    /// The data set has a class that the map lacks, or the one has many labels a sample and the other has not.
+    /// </exception>
     public static IDataset Of(IDataset dataset, ClassMap? classes, string labelField = "label")
     {
         ArgumentNullException.ThrowIfNull(dataset);
         if (classes is null || dataset.Classes is not { } own) return dataset;
         if (own.MultiLabel != classes.MultiLabel)
-            throw new FrostlineException($"the data has {Labels(own)} and the network was made for {Labels(classes)}; give data of the same kind");
+            throw new FrostlineException(
+                $"the data has {Labels(own)} and the network was made for {Labels(classes)}; give data of the same kind");
         if (own.Names.SequenceEqual(classes.Names, StringComparer.Ordinal)) return dataset;
-        var numbers = classes.Names.Select((name, i) => (name, i)).ToDictionary(pair => pair.name, pair => pair.i, StringComparer.Ordinal);
-        var map = own.Names.Select(name => numbers.TryGetValue(name, out var number) ? number : throw Unknown(name, classes)).ToArray();
+        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < classes.Names.Count; i++) numbers.TryAdd(classes.Names[i], i);
+        var map = own.Names
+            .Select(name => numbers.TryGetValue(name, out var number) ? number : throw Unknown(name, classes))
+            .ToArray();
         return new ClassAlignment(dataset, classes, map, labelField);
     }
 
@@ -65,5 +71,6 @@ public sealed class ClassAlignment : IDataset
     private static string Labels(ClassMap classes) => classes.MultiLabel ? "any number of labels a sample" : "one label a sample";
 
     private static FrostlineException Unknown(string name, ClassMap classes) => new(
-        $"the data has the class \"{name}\", which the network does not know (it knows {string.Join(", ", classes.Names)}){NearestNames.Hint(name, classes.Names)}");
+        $"the data has the class \"{name}\", which the network does not know (it knows "
+            + $"{string.Join(", ", classes.Names)}){NearestNames.Hint(name, classes.Names)}");
 }

@@ -24,8 +24,8 @@ public sealed record EvaluateResult(
     IReadOnlyList<string> Remarks);
 
 /// <summary>
-/// Measures a checkpoint on a recipe's validation data. Where the file is a model file of Frostline's, the meaning of its outputs and
-/// the preprocessing are those stored in it; otherwise the recipe's.
+/// Measures a checkpoint on a recipe's validation data. Where the file is a model file of Frostline's, the meaning of its outputs
+/// and the preprocessing are those stored in it; otherwise the recipe's.
 /// </summary>
 public sealed class EvaluateJob
 {
@@ -36,7 +36,9 @@ public sealed class EvaluateJob
     /// <summary>Prepares an evaluation; nothing is touched.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="registry">What the file's description can name; the one that the recipe was loaded with.</param>
-    /// <param name="checkpoint">The file: a model file, or any checkpoint that fits the network under the recipe's first matching <c>load</c> rule.</param>
+    /// <param name="checkpoint">
+    /// The file: a model file, or any checkpoint of the whole network by its names, with or without the prefix <c>module.</c>.
+    /// </param>
     public EvaluateJob(Recipe recipe, Registry registry, string checkpoint)
     {
         ArgumentNullException.ThrowIfNull(recipe);
@@ -50,24 +52,28 @@ public sealed class EvaluateJob
     /// <param name="progress">Is told batches done and in all; null for nobody.</param>
     /// <param name="cancellation">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="FrostlineException">
-    /// The file does not fit the network, the data has a class that the model does not know, or the recipe has no validation data.
+    /// The file does not fit the network, the data has a class that the model does not know, or the recipe has no validation
+    /// data.
     /// </exception>
     public EvaluateResult Run(int? threads = null, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         using var file = Checkpoint.Open(_path);
         if (file.Metadata.ContainsKey(TrainingCheckpoint.StateKey))
-            throw new FrostlineException($"{_path} is a training's state, not a model; evaluate model.safetensors or checkpoint/best.safetensors of its run folder");
+            throw new FrostlineException(
+                $"{_path} is a training's state, not a model; "
+                    + "evaluate model.safetensors or checkpoint/best.safetensors of its run folder");
         var description = ModelDescription.Read(file, _registry);
         var bench = Workbench.Open(_recipe, threads);
         var data = bench.OpenData();
-        if (data.Validate is null) throw _recipe.Error("data", "there is no validation data to evaluate on; give validate: or split:");
+        if (data.Validate is null)
+            throw _recipe.Error("data", "there is no validation data to evaluate on; give validate: or split:");
 
         List<string> remarks = [];
         var known = description is { Classes: { } stored } ? data.WithClasses(stored) : data;
         using var network = bench.CreateNetwork(known);
         Load(network, file, remarks);
         var transform = description?.Transform.Select(item => item.Create(known.Context)).ToList();
-        if (description is not null && ModelDescription.Of(_recipe, null).ToMetadata()[ModelDescription.TransformKey] != description.ToMetadata()[ModelDescription.TransformKey])
+        if (description is not null && TransformOf(ModelDescription.Of(_recipe, null)) != TransformOf(description))
             remarks.Add("the preprocessing is that of the model file, which differs from the recipe's");
         using var loader = known.LoaderOf(known.Validate!, transform);
         var runner = new NetworkRunner(network);
@@ -83,12 +89,19 @@ public sealed class EvaluateJob
             remarks);
     }
 
-    /// <summary>Loads the whole network from the file; the names may have the wrapper <c>module.</c> of parallel training.</summary>
+    private static string TransformOf(ModelDescription description) => description.ToMetadata()[ModelDescription.TransformKey];
+
+    /// <summary>
+    /// Loads the whole network from the file; the names may have the wrapper <c>module.</c> of parallel training.
+    /// </summary>
     private static void Load(TorchSharp.torch.nn.Module network, Checkpoint file, List<string> remarks)
     {
         var report = new InitializationPlan().Load("**", file, KeyMap.Identity.StripOptional("module.")).Apply(network, seed: 0);
         foreach (var key in report.Unexpected) remarks.Add($"the file holds \"{key}\", which the network lacks");
         foreach (var skip in report.Skipped) remarks.Add($"left out: {skip.Key}, {skip.Reason}");
-        foreach (var remark in report.Loads.SelectMany(load => load.Remarks).Where(r => !r.Contains("module.", StringComparison.Ordinal))) remarks.Add(remark);
+        // That the optional wrapper is absent is what one expects.
+        remarks.AddRange(report.Loads
+            .SelectMany(load => load.Remarks)
+            .Where(remark => !remark.Contains("module.", StringComparison.Ordinal)));
     }
 }

@@ -90,7 +90,10 @@ public sealed class Evaluator
 
         var results = _metrics.Select(m => m.Result()).ToList();
         return new Evaluation(
-            [new MetricValue("loss", weight > 0 ? sum / weight : double.NaN, HigherIsBetter: false), .. results.SelectMany(r => r.Values)],
+            [
+                new MetricValue("loss", weight > 0 ? sum / weight : double.NaN, HigherIsBetter: false),
+                .. results.SelectMany(r => r.Values),
+            ],
             [.. results.SelectMany(r => r.Tables)]);
     }
 }

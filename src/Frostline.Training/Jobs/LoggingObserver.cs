@@ -16,7 +16,9 @@ internal sealed class LoggingObserver(RunLog log, ITrainingObserver? next) : ITr
 
     public void Prepared(FrozenModel frozen, InitializationReport initialization)
     {
-        log.Write($"the plan: {frozen.Plan.TrainedParameters} parameters trained, {frozen.Plan.FrozenParameters} frozen, frost line {frozen.FrostLine ?? "none"}");
+        log.Write(
+            $"the plan: {frozen.Plan.TrainedParameters} parameters trained, {frozen.Plan.FrozenParameters} frozen, "
+                + $"frost line {frozen.FrostLine ?? "none"}");
         foreach (var warning in frozen.Plan.Warnings) log.Write(warning);
         next?.Prepared(frozen, initialization);
     }
@@ -25,10 +27,12 @@ internal sealed class LoggingObserver(RunLog log, ITrainingObserver? next) : ITr
 
     public void EpochEnded(EpochSummary epoch, bool isBest)
     {
-        var metrics = string.Concat(epoch.Metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $", {m.Key} {m.Value:G4}")));
+        var metrics = string.Concat(
+            epoch.Metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $", {m.Key} {m.Value:G4}")));
         log.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"epoch {epoch.Epoch}: training loss {epoch.Loss:G4}{(metrics.Length > 0 ? $"; validation{metrics[1..]}" : "")}; {epoch.Seconds:F1} s{(isBest ? "; best so far" : "")}"));
+            $"epoch {epoch.Epoch}: training loss {epoch.Loss:G4}{(metrics.Length > 0 ? $"; validation{metrics[1..]}" : "")}; "
+                + $"{epoch.Seconds:F1} s{(isBest ? "; best so far" : "")}"));
         next?.EpochEnded(epoch, isBest);
     }
 }

@@ -5,7 +5,8 @@ namespace Frostline.Training.Jobs;
 /// <summary>Turns libtorch's word for missing memory into advice.</summary>
 internal static class MemoryHint
 {
-    private static readonly string[] s_signs = ["not enough memory", "out of memory", "can't allocate memory", "Cannot allocate memory"];
+    private static readonly string[] s_signs =
+        ["not enough memory", "out of memory", "can't allocate memory", "Cannot allocate memory"];
 
     /// <summary>Whether an error says that memory ran out.</summary>
     public static bool IsOutOfMemory(Exception error) =>
@@ -18,7 +19,8 @@ internal static class MemoryHint
     /// <param name="accumulate">How many batches are accumulated.</param>
     public static FrostlineException Explain(Exception error, int batchSize, int accumulate) => new(
         batchSize > 1
-            ? $"memory ran out with batches of {batchSize}; halve train.batch-size to {batchSize / 2} and set train.accumulate to {accumulate * 2}, which gives the same steps in half the memory"
+            ? $"memory ran out with batches of {batchSize}; halve train.batch-size to {batchSize / 2} and set train.accumulate "
+                + $"to {accumulate * 2}, which gives the same steps in half the memory"
             : "memory ran out with batches of one sample; use smaller inputs or a smaller network, or freeze more of it",
         error);
 }

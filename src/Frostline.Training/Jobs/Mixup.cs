@@ -30,7 +30,12 @@ public sealed class Mixup
     /// <param name="batch">The batch in the epoch, from 0.</param>
     /// <param name="target">The field with the labels; default <c>label</c>.</param>
     public void Apply(
-        Dictionary<string, torch.Tensor> fields, IReadOnlyList<string> inputs, int classes, int epoch, int batch, string target = "label")
+        Dictionary<string, torch.Tensor> fields,
+        IReadOnlyList<string> inputs,
+        int classes,
+        int epoch,
+        int batch,
+        string target = "label")
     {
         ArgumentNullException.ThrowIfNull(fields);
         ArgumentNullException.ThrowIfNull(inputs);

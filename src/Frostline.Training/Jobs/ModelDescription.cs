@@ -12,7 +12,8 @@ namespace Frostline.Training.Jobs;
 
 /// <summary>
 /// What a model file says of itself beside its tensors: which network it is, what its outputs mean, and how a sample becomes its
-/// input. With the provenance (<see cref="Initialization.ModelFile.ProvenanceKey"/>) it makes a model file usable without its recipe.
+/// input. With the provenance (<see cref="Initialization.ModelFile.ProvenanceKey"/>) it makes a model file usable without its
+/// recipe.
 /// </summary>
 /// <param name="Version">The version of Frostline that wrote it.</param>
 /// <param name="Model">The network and its options.</param>
@@ -38,7 +39,8 @@ public sealed record ModelDescription(
 
     /// <summary>The version of this Frostline.</summary>
     public static string CurrentVersion { get; } =
-        typeof(ModelDescription).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+        typeof(ModelDescription).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?
+            .InformationalVersion.Split('+')[0] ?? "0";
 
     /// <summary>What a model that a recipe trains says of itself.</summary>
     /// <param name="recipe">The recipe.</param>
@@ -61,12 +63,15 @@ public sealed record ModelDescription(
         var metadata = checkpoint.Metadata;
         if (!metadata.TryGetValue(ModelKey, out var model)) return null;
         if (metadata.TryGetValue(FormatKey, out var format) && format != "1")
-            throw new FrostlineException($"{checkpoint.Source} describes its model in format {format}; this version of Frostline reads 1");
+            throw new FrostlineException(
+                $"{checkpoint.Source} describes its model in format {format}; this version of Frostline reads 1");
         return new ModelDescription(
             metadata.GetValueOrDefault(VersionKey, "unknown"),
             ItemJson.Read<torch.nn.Module>(model, $"{checkpoint.Source}, {ModelKey}", registry),
             metadata.TryGetValue(ClassesKey, out var classes) ? ReadClasses(classes, $"{checkpoint.Source}, {ClassesKey}") : null,
-            metadata.TryGetValue(TransformKey, out var transform) ? ReadTransform(transform, $"{checkpoint.Source}, {TransformKey}", registry) : []);
+            metadata.TryGetValue(TransformKey, out var transform)
+                ? ReadTransform(transform, $"{checkpoint.Source}, {TransformKey}", registry)
+                : []);
     }
 
     /// <summary>The description as text entries for a model file.</summary>
@@ -84,10 +89,14 @@ public sealed record ModelDescription(
     }
 
     private static ClassMap ReadClasses(string json, string where) => Parse(where, () =>
-        JsonSerializer.Deserialize<ClassMap>(json, RunJson.Line) is { Names: not null } classes ? classes : throw new JsonException("the names are missing"));
+        JsonSerializer.Deserialize<ClassMap>(json, RunJson.Line) is { Names: not null } classes
+            ? classes
+            : throw new JsonException("the names are missing"));
 
     private static List<CatalogItem<ITransform>> ReadTransform(string json, string where, Registry registry) => Parse(where, () =>
-        JsonNode.Parse(json)!.AsArray().Select(item => ItemJson.Read<ITransform>(item!.ToJsonString(), where, registry)).ToList());
+        JsonNode.Parse(json)!.AsArray()
+            .Select(item => ItemJson.Read<ITransform>(item!.ToJsonString(), where, registry))
+            .ToList());
 
     private static T Parse<T>(string where, Func<T> read)
     {

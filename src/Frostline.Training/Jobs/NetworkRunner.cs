@@ -30,11 +30,15 @@ public sealed class NetworkRunner
         else if (network is torch.nn.Module<torch.Tensor, torch.Tensor> plain)
         {
             (Inputs, Outputs) = (s_plainInputs, s_plainOutputs);
-            _run = fields => new Dictionary<string, torch.Tensor>(StringComparer.Ordinal) { ["logits"] = plain.call(fields["image"]) };
+            _run = fields => new Dictionary<string, torch.Tensor>(StringComparer.Ordinal)
+            {
+                ["logits"] = plain.call(fields["image"]),
+            };
         }
         else
         {
-            throw new FrostlineException($"{network.GetType().Name} is neither an IStagedNetwork nor a Module<Tensor, Tensor>; implement one of them");
+            throw new FrostlineException(
+                $"{network.GetType().Name} is neither an IStagedNetwork nor a Module<Tensor, Tensor>; implement one of them");
         }
     }
 
@@ -57,7 +61,8 @@ public sealed class NetworkRunner
         foreach (var name in Inputs)
         {
             if (!fields.ContainsKey(name))
-                throw new FrostlineException($"the network reads \"{name}\", and the data has {string.Join(", ", fields.Keys)}{NearestNames.Hint(name, fields.Keys)}");
+                throw new FrostlineException($"the network reads \"{name}\", and the data has "
+                    + $"{string.Join(", ", fields.Keys)}{NearestNames.Hint(name, fields.Keys)}");
         }
 
         return _run(fields);

@@ -18,7 +18,12 @@ internal static class RecipeInitialization
 
     /// <summary>Estimates norm statistics on training data, where a rule asks for it.</summary>
     public static InitializationReport Calibrate(
-        Recipe recipe, torch.nn.Module network, TrainingData data, InitializationReport report, torch.Device device, ITrainingObserver? observer)
+        Recipe recipe,
+        torch.nn.Module network,
+        TrainingData data,
+        InitializationReport report,
+        torch.Device device,
+        ITrainingObserver? observer)
     {
         for (var i = 0; i < recipe.Initialize.Count; i++)
         {
@@ -34,7 +39,8 @@ internal static class RecipeInitialization
                     var fields = HostTensors.Of(batch, device);
                     batch.Dispose();
                     runner.Run(fields);
-                    observer?.Progress(new TrainingProgress(TrainingActivity.Calibrate, 0, recipe.Train.Epochs, done, batches, double.NaN, 0));
+                    observer?.Progress(
+                        new TrainingProgress(TrainingActivity.Calibrate, 0, recipe.Train.Epochs, done, batches, double.NaN, 0));
                 }));
             report = report.WithCalibrated(calibrated);
         }
@@ -74,7 +80,8 @@ internal static class RecipeInitialization
             case LoadRule load:
                 var checkpoint = Checkpoint.Open(recipe.FindCheckpoint(load), load.Key);
                 open.Add(checkpoint);
-                return plan.Load(load.Into, checkpoint, load.ToKeyMap(), new LoadOptions { Require = load.Require, Skip = load.Skip });
+                return plan.Load(
+                    load.Into, checkpoint, load.ToKeyMap(), new LoadOptions { Require = load.Require, Skip = load.Skip });
             case KeepRule keep:
                 return plan.Keep(keep.Keep);
             case SetRule set:
@@ -95,8 +102,10 @@ internal static class RecipeInitialization
         }
         catch (FrostlineException error) when (error is not RecipeException)
         {
-            var index = recipe.Initialize.ToList().FindIndex(rule => QuotesOf(rule).Any(quote => error.Message.Contains(quote, StringComparison.Ordinal)));
-            throw recipe.Error(index < 0 ? "initialize" : FormattableString.Invariant($"initialize[{index}]"), error.Message, error);
+            var index = recipe.Initialize.ToList().FindIndex(
+                rule => QuotesOf(rule).Any(quote => error.Message.Contains(quote, StringComparison.Ordinal)));
+            throw recipe.Error(
+                index < 0 ? "initialize" : FormattableString.Invariant($"initialize[{index}]"), error.Message, error);
         }
     }
 

@@ -10,14 +10,21 @@ internal static class Summaries
 {
     /// <summary>The summary, but for the audit, which is empty.</summary>
     public static RunSummary Of(
-        Recipe recipe, Workbench bench, TrainingData data, InitializationReport report, FrozenModel frozen, TrainingState state, RunEnd end)
+        Recipe recipe,
+        Workbench bench,
+        TrainingData data,
+        InitializationReport report,
+        FrozenModel frozen,
+        TrainingState state,
+        RunEnd end)
     {
         var train = state.Epochs.Sum(e => e.Seconds) + state.EpochSeconds;
         return new RunSummary
         {
             Version = ModelDescription.CurrentVersion,
             Name = recipe.Name,
-            Model = new ModelSummary(recipe.Model.Name, frozen.Plan.Parameters, frozen.Plan.TrainedParameters, frozen.Plan.FrozenParameters),
+            Model = new ModelSummary(
+                recipe.Model.Name, frozen.Plan.Parameters, frozen.Plan.TrainedParameters, frozen.Plan.FrozenParameters),
             Initialization = Of(report),
             FrostLine = new FrostLineSummary(frozen.FrostLine),
             Data = new DataSummary(data.Train.Count, data.Validate?.Count ?? 0, data.Classes?.Names ?? []),

@@ -63,7 +63,9 @@ public sealed class TrainJob
     /// </summary>
     /// <param name="cancellation">Asks to stop.</param>
     /// <returns>What came of it; a frozen tensor that moved is in <see cref="RunSummary.Audit"/>, and no error here.</returns>
-    /// <exception cref="FrostlineException">Something in the recipe, the data or the run folder is wrong, or the loss is no number.</exception>
+    /// <exception cref="FrostlineException">
+    /// Something in the recipe, the data or the run folder is wrong, or the loss is no number.
+    /// </exception>
     public TrainResult Run(CancellationToken cancellation = default)
     {
         var clock = Stopwatch.StartNew();
@@ -82,17 +84,21 @@ public sealed class TrainJob
         }
     }
 
-    private TrainResult Run(TrainingCheckpoint? checkpoint, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
+    private TrainResult Run(
+        TrainingCheckpoint? checkpoint, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
     {
         var bench = Workbench.Open(_recipe, _options.Threads ?? _recipe.Threads ?? checkpoint?.State.Threads);
         if (checkpoint is not null && checkpoint.State.Threads != bench.Threads)
-            observer.Note($"the training began with {checkpoint.State.Threads} threads and goes on with {bench.Threads}: its bits will differ from an uninterrupted one");
+            observer.Note($"the training began with {checkpoint.State.Threads} threads and goes on with {bench.Threads}: its "
+                + "bits will differ from an uninterrupted one");
         var data = bench.OpenData();
         observer.Note($"{data.Train.Count} samples to train on, {data.Validate?.Count ?? 0} to validate on");
         using var network = bench.CreateNetwork(data);
         var report = Initialize(bench, network, data, checkpoint, observer);
         using var frozen = bench.ApplyPlan(network, report);
-        var began = checkpoint?.Metadata.GetValueOrDefault(TrainingCheckpoint.FingerprintsKey) is { } json ? Fingerprints.FromJson(json) : frozen.Fingerprints;
+        var began = checkpoint?.Metadata.GetValueOrDefault(TrainingCheckpoint.FingerprintsKey) is { } json
+            ? Fingerprints.FromJson(json)
+            : frozen.Fingerprints;
         observer.Prepared(frozen, report);
         if (checkpoint is null) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
 
@@ -127,7 +133,8 @@ public sealed class TrainJob
         };
         if (checkpoint is not null) TrainingTensors.Restore(parts, checkpoint);
         var state = checkpoint?.State ?? new TrainingState { InitializeSeconds = clock.Elapsed.TotalSeconds };
-        var loop = new TrainingLoop(parts, Settings(bench, data, validation is null ? "loss" : bench.BestMetric(metrics)), state with { Threads = bench.Threads });
+        var settings = Settings(data, validation is null ? "loss" : bench.BestMetric(metrics));
+        var loop = new TrainingLoop(parts, settings, state with { Threads = bench.Threads });
         var end = loop.Run(cancellation);
         return Finish(bench, data, report, frozen, began, loop.State, end, loader, observer);
     }
@@ -137,20 +144,24 @@ public sealed class TrainJob
     {
         if (checkpoint is null) return bench.Initialize(network, data, observer);
         checkpoint.RestoreModel(network);
-        observer.Note($"resumed at epoch {checkpoint.State.Epoch + 1}, batch {checkpoint.State.Batch}, step {checkpoint.State.Step}");
+        observer.Note($"resumed at epoch {checkpoint.State.Epoch + 1}, batch {checkpoint.State.Batch}, step "
+            + $"{checkpoint.State.Step}");
         return InitializationReport.FromJson(checkpoint.Metadata[ModelFile.ProvenanceKey]);
     }
 
-    private OptimizerSettings OptimizerSettings(TrainingData data) => _recipe.Train.Optimizer?.Create(data.Context) ?? new AdamWSettings();
+    private OptimizerSettings OptimizerSettings(TrainingData data) =>
+        _recipe.Train.Optimizer?.Create(data.Context) ?? new AdamWSettings();
 
-    private LoopSettings Settings(Workbench bench, TrainingData data, string best) => new()
+    private LoopSettings Settings(TrainingData data, string best) => new()
     {
         Seed = _recipe.Seed,
         Epochs = _recipe.Train.Epochs,
         Accumulate = _recipe.Train.Accumulate,
         ClipGradientNorm = _recipe.Train.ClipGradientNorm,
         Schedule = _recipe.Train.Schedule?.Create(data.Context) ?? new ConstantSchedule(),
-        EarlyStopping = _recipe.Train.EarlyStopping is { } stopping ? new EarlyStopping(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange) : null,
+        EarlyStopping = _recipe.Train.EarlyStopping is { } stopping
+            ? new EarlyStopping(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange)
+            : null,
         Mixup = _recipe.Train.Mixup,
         Best = best,
         CheckpointEverySteps = _recipe.Train.CheckpointEvery.Steps,
@@ -168,7 +179,10 @@ public sealed class TrainJob
     /// <summary>All tensors that training may change.</summary>
     private static List<NamedTensor> Changing(FrozenModel frozen)
     {
-        var frozenNames = frozen.Plan.Tensors.Where(t => t.State == TensorState.Frozen).Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        var frozenNames = frozen.Plan.Tensors
+            .Where(t => t.State == TensorState.Frozen)
+            .Select(t => t.Name)
+            .ToHashSet(StringComparer.Ordinal);
         return
         [
             .. ModuleTree.Of(frozen.Network).DistinctTensors
@@ -198,8 +212,10 @@ public sealed class TrainJob
                 using var best = File.OpenRead(_folder.Best);
                 best.CopyTo(stream);
             });
-            moved.AddRange(frozen.AuditFile(_folder.Model, began).Moved.Where(m => moved.TrueForAll(other => other.Name != m.Name)));
-            foreach (var name in audit.TrainedButUnmoved) observer.Note($"{name} was to be trained and did not change: no gradient reached it");
+            moved.AddRange(
+                frozen.AuditFile(_folder.Model, began).Moved.Where(m => moved.TrueForAll(other => other.Name != m.Name)));
+            foreach (var name in audit.TrainedButUnmoved)
+                observer.Note($"{name} was to be trained and did not change: no gradient reached it");
         }
 
         foreach (var tensor in moved) observer.Note($"frozen, and moved: {tensor}");
@@ -221,15 +237,19 @@ public sealed class TrainJob
 
     private void RefuseOtherRecipe(TrainingCheckpoint checkpoint)
     {
-        var (then, now) = (checkpoint.Metadata.GetValueOrDefault(TrainingCheckpoint.RecipeKey, "").Split('\n'), ComparableRecipe().Split('\n'));
+        var then = checkpoint.Metadata.GetValueOrDefault(TrainingCheckpoint.RecipeKey, "").Split('\n');
+        var now = ComparableRecipe().Split('\n');
         for (var i = 0; i < Math.Max(then.Length, now.Length); i++)
         {
             var (before, after) = (i < then.Length ? then[i].Trim() : "nothing", i < now.Length ? now[i].Trim() : "nothing");
             if (before != after)
-                throw new FrostlineException($"{_folder.Path} was begun with another recipe: \"{before}\" then, \"{after}\" now; go on with the same recipe, or train into another folder");
+                throw new FrostlineException(
+                    $"{_folder.Path} was begun with another recipe: \"{before}\" then, \"{after}\" now; go on with the same "
+                        + "recipe, or train into another folder");
         }
     }
 
     /// <summary>The recipe without what may differ when a training is resumed.</summary>
-    private string ComparableRecipe() => (_recipe with { Name = null, Threads = null, Data = _recipe.Data with { Workers = 1 } }).ToYaml();
+    private string ComparableRecipe() =>
+        (_recipe with { Name = null, Threads = null, Data = _recipe.Data with { Workers = 1 } }).ToYaml();
 }

@@ -13,7 +13,9 @@ public sealed class TrainingData
     {
         (_recipe, Train, Validate) = (recipe, train, validate);
         Transform = Transforms(recipe.Data.Transform, "data.transform", context, random: false);
-        TrainTransform = recipe.Data.TrainTransform is { } own ? Transforms(own, "data.train-transform", context, random: true) : Transform;
+        TrainTransform = recipe.Data.TrainTransform is { } own
+            ? Transforms(own, "data.train-transform", context, random: true)
+            : Transform;
         Context = context;
     }
 
@@ -37,7 +39,9 @@ public sealed class TrainingData
 
     /// <summary>Opens a recipe's data sets.</summary>
     /// <param name="recipe">The recipe.</param>
-    /// <exception cref="RecipeException">A data set or transform cannot be created, a transform that has to give one result is random, or classes do not fit.</exception>
+    /// <exception cref="RecipeException">
+    /// A data set or transform cannot be created, a transform that has to give one result is random, or classes do not fit.
+    /// </exception>
     public static TrainingData Open(Recipe recipe)
     {
         ArgumentNullException.ThrowIfNull(recipe);
@@ -50,7 +54,8 @@ public sealed class TrainingData
         }
         else if (recipe.Data.Split is { } share)
         {
-            (train, validate) = recipe.At<(IDataset, IDataset?)>("data.split", () => DatasetSplit.Stratified(train, share, recipe.Seed));
+            (train, validate) = recipe.At<(IDataset, IDataset?)>(
+                "data.split", () => DatasetSplit.Stratified(train, share, recipe.Seed));
         }
 
         return new TrainingData(recipe, train, validate, new BuildContext
@@ -98,7 +103,8 @@ public sealed class TrainingData
     public BatchLoader LoaderOf(IDataset dataset, IReadOnlyList<ITransform>? transform = null) =>
         Loader(dataset, transform ?? Transform, SamplingMode.Sequential);
 
-    private BatchLoader Loader(IDataset dataset, IReadOnlyList<ITransform> transforms, SamplingMode sampling) => _recipe.At("data", () => new BatchLoader(
+    private BatchLoader Loader(IDataset dataset, IReadOnlyList<ITransform> transforms, SamplingMode sampling) =>
+        _recipe.At("data", () => new BatchLoader(
         dataset,
         new BatchLoaderOptions
         {
@@ -106,18 +112,27 @@ public sealed class TrainingData
             Seed = _recipe.Seed,
             Sampling = sampling,
             Workers = _recipe.Data.Workers,
-            Unreadable = _recipe.Data.Unreadable == Recipes.UnreadablePolicy.Skip ? Data.UnreadablePolicy.Skip : Data.UnreadablePolicy.Fail,
+            Unreadable = _recipe.Data.Unreadable == Recipes.UnreadablePolicy.Skip
+                ? Data.UnreadablePolicy.Skip
+                : Data.UnreadablePolicy.Fail,
             Transforms = transforms,
         }));
 
-    private List<ITransform> Transforms(IReadOnlyList<CatalogItem<ITransform>> items, string path, BuildContext context, bool random)
+    private List<ITransform> Transforms(
+        IReadOnlyList<CatalogItem<ITransform>> items, string path, BuildContext context, bool random)
     {
         var transforms = new List<ITransform>();
         for (var i = 0; i < items.Count; i++)
         {
             var transform = items[i].Create(context);
             if (transform.IsRandom && !random)
-                throw _recipe.Error(FormattableString.Invariant($"{path}[{i}]"), $"\"{items[i].Name}\" is random, and validation and prediction have to give one result; move it to train-transform");
+            {
+                throw _recipe.Error(
+                    FormattableString.Invariant($"{path}[{i}]"),
+                    $"\"{items[i].Name}\" is random, and validation and prediction have to give one result; "
+                        + "move it to train-transform");
+            }
+
             transforms.Add(transform);
         }
 

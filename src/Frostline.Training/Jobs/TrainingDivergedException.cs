@@ -25,15 +25,22 @@ public sealed class TrainingDivergedException : FrostlineException
         IEnumerable<NamedParameter> parameters)
     {
         var where = string.Create(CultureInfo.InvariantCulture, $"the loss of step {step} (epoch {epoch}) is {loss}");
-        if (BadField(fields, sources) is { } field) return new TrainingDivergedException(step, $"{where}: {field}; check the data and its transforms");
+        if (BadField(fields, sources) is { } field)
+            return new TrainingDivergedException(step, $"{where}: {field}; check the data and its transforms");
         var norms = Gradients.Norms(parameters);
         var largest = norms.Count == 0
             ? "there was no step before it"
             : "the largest gradients of the step before: "
-                + string.Join(", ", norms.Take(3).Select(n => string.Create(CultureInfo.InvariantCulture, $"{n.Name} {n.Norm:G3}")));
-        var broken = ModuleTree.Of(network).DistinctTensors.Where(entry => !IsFinite(entry.Tensor)).Select(entry => entry.Name).ToList();
-        var values = broken.Count == 0 ? "" : $"; not finite: {string.Join(", ", broken.Take(3))}{(broken.Count > 3 ? $" and {broken.Count - 3} more" : "")}";
-        return new TrainingDivergedException(step, $"{where}; {largest}{values}; lower the learning rate, warm up, or clip gradients");
+                + string.Join(", ", norms.Take(3).Select(n => FormattableString.Invariant($"{n.Name} {n.Norm:G3}")));
+        var broken = ModuleTree.Of(network).DistinctTensors
+            .Where(entry => !IsFinite(entry.Tensor))
+            .Select(entry => entry.Name)
+            .ToList();
+        var values = broken.Count == 0
+            ? ""
+            : $"; not finite: {string.Join(", ", broken.Take(3))}{(broken.Count > 3 ? $" and {broken.Count - 3} more" : "")}";
+        return new TrainingDivergedException(
+            step, $"{where}; {largest}{values}; lower the learning rate, warm up, or clip gradients");
     }
 
     private static string? BadField(IReadOnlyDictionary<string, torch.Tensor> fields, IReadOnlyList<string> sources)

@@ -26,7 +26,9 @@ public sealed class TrainingLoop
     /// <param name="parts">What it works with; where it is resumed, the caller has restored the tensors.</param>
     /// <param name="settings">Its numbers.</param>
     /// <param name="state">Where it begins: a new state, or that of a checkpoint.</param>
-    /// <exception cref="FrostlineException">A metric that is referred to is not measured, or mixup has no classes to mix.</exception>
+    /// <exception cref="FrostlineException">
+    /// A metric that is referred to is not measured, or mixup has no classes to mix.
+    /// </exception>
     public TrainingLoop(TrainingParts parts, LoopSettings settings, TrainingState state)
     {
         ArgumentNullException.ThrowIfNull(parts);
@@ -38,7 +40,8 @@ public sealed class TrainingLoop
         Require(settings.Schedule.MonitoredMetric, $"the schedule {settings.Schedule.Name}");
         if (settings.Mixup is { } alpha)
         {
-            if (settings.Classes is null) throw new FrostlineException("mixup mixes labels of classes, and the training data has none; leave mixup out");
+            if (settings.Classes is null)
+                throw new FrostlineException("mixup mixes labels of classes, and the training data has none; leave mixup out");
             _mixup = new Mixup(alpha, settings.Seed);
         }
 
@@ -48,10 +51,14 @@ public sealed class TrainingLoop
     /// <summary>Where the training is.</summary>
     public TrainingState State { get; private set; }
 
-    /// <summary>Trains until the last epoch, early stopping, or cancellation, which waits for the current batch and saves.</summary>
+    /// <summary>
+    /// Trains until the last epoch, early stopping, or cancellation, which waits for the current batch and saves.
+    /// </summary>
     /// <param name="cancellation">Asks to stop.</param>
     /// <returns>Why it ended.</returns>
-    /// <exception cref="TrainingDivergedException">A loss is no number; nothing is saved then beyond the last checkpoint.</exception>
+    /// <exception cref="TrainingDivergedException">
+    /// A loss is no number; nothing is saved then beyond the last checkpoint.
+    /// </exception>
     /// <exception cref="FrostlineException">Data cannot be read, shapes do not fit, or memory ran out.</exception>
     public RunEnd Run(CancellationToken cancellation)
     {
@@ -102,7 +109,8 @@ public sealed class TrainingLoop
         var loss = _parts.Loss.Compute(outputs, fields);
         var value = loss.detach().to(torch.float64).item<double>();
         if (!double.IsFinite(value))
-            throw TrainingDivergedException.Of(value, State.Epoch + 1, State.Step + 1, fields, sources, _parts.Runner.Network, _parts.Optimizer.Parameters);
+            throw TrainingDivergedException.Of(
+                value, State.Epoch + 1, State.Step + 1, fields, sources, _parts.Runner.Network, _parts.Optimizer.Parameters);
 
         // Gradients are kept until here: if the loss is no number, those of the step before tell why.
         if (State.Pending == 0) _parts.Optimizer.ZeroGrad();
@@ -133,7 +141,14 @@ public sealed class TrainingLoop
         optimizer.Step();
         _parts.Average?.Update();
         _parts.Metrics.Step(State.Epoch + 1, State.Step + 1, State.PendingLoss / State.PendingWeight, optimizer.LearningRate);
-        State = State with { Step = State.Step + 1, StepInEpoch = State.StepInEpoch + 1, Pending = 0, PendingWeight = 0, PendingLoss = 0 };
+        State = State with
+        {
+            Step = State.Step + 1,
+            StepInEpoch = State.StepInEpoch + 1,
+            Pending = 0,
+            PendingWeight = 0,
+            PendingLoss = 0,
+        };
     }
 
     private bool TryValidate(CancellationToken cancellation, out Evaluation? evaluation)
@@ -143,7 +158,8 @@ public sealed class TrainingLoop
         using var average = _parts.Average?.Swap();
         try
         {
-            evaluation = _parts.Evaluator.Run(done => Report(TrainingActivity.Validate, done, _parts.Evaluator.Batches), cancellation);
+            evaluation = _parts.Evaluator.Run(
+                done => Report(TrainingActivity.Validate, done, _parts.Evaluator.Batches), cancellation);
             return true;
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -160,7 +176,8 @@ public sealed class TrainingLoop
             evaluation?.ByName ?? new Dictionary<string, double>(StringComparer.Ordinal),
             State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
             _parts.Optimizer.LearningRates);
-        var isBest = evaluation is null || evaluation.Find(_settings.Best)!.IsBetterThan(State.Best?.Metrics[_settings.Best]) || State.Best is null;
+        var isBest = evaluation is null || evaluation.Find(_settings.Best)!.IsBetterThan(State.Best?.Metrics[_settings.Best])
+            || State.Best is null;
         if (isBest) SaveBest();
         var (stopping, ended) = Watch(epoch, evaluation);
         State = State with
@@ -173,7 +190,10 @@ public sealed class TrainingLoop
             EpochSeconds = 0,
             Schedule = AfterEpoch(epoch, evaluation),
             EarlyStopping = stopping,
-            Best = isBest ? new BestSummary(epoch.Epoch, evaluation is null ? null : _settings.Best, epoch.Metrics, evaluation?.Tables ?? []) : State.Best,
+            Best = isBest
+                ? new BestSummary(
+                    epoch.Epoch, evaluation is null ? null : _settings.Best, epoch.Metrics, evaluation?.Tables ?? [])
+                : State.Best,
             Epochs = [.. State.Epochs, epoch],
             Ended = ended,
         };
@@ -235,7 +255,8 @@ public sealed class TrainingLoop
             Unreadable = [.. State.Unreadable.Union(_parts.Loader.Skipped.Select(s => s.Source), StringComparer.Ordinal)],
         };
         _epochClock.Restart();
-        TrainingCheckpoint.Write(_parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), _parts.CheckpointMetadata);
+        TrainingCheckpoint.Write(
+            _parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), _parts.CheckpointMetadata);
         _sinceCheckpoint.Restart();
     }
 
@@ -258,8 +279,10 @@ public sealed class TrainingLoop
     {
         if (metric is null || string.Equals(metric, "loss", StringComparison.Ordinal)) return;
         if (_parts.Evaluator is not { } evaluator)
-            throw new FrostlineException($"{reader} follows \"{metric}\", and there is no validation; give validation data or a split");
+            throw new FrostlineException(
+                $"{reader} follows \"{metric}\", and there is no validation; give validation data or a split");
         if (!evaluator.Names.ContainsKey(metric))
-            throw new FrostlineException($"{reader} follows \"{metric}\", which is not measured (there are: {string.Join(", ", evaluator.Names.Keys)}){NearestNames.Hint(metric, evaluator.Names.Keys)}");
+            throw new FrostlineException($"{reader} follows \"{metric}\", which is not measured (there are: "
+                + $"{string.Join(", ", evaluator.Names.Keys)}){NearestNames.Hint(metric, evaluator.Names.Keys)}");
     }
 }

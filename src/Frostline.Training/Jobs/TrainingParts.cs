@@ -84,7 +84,8 @@ public sealed class TrainingParts
     public required Action<string> SaveModel { get; init; }
 
     /// <summary>More text entries for the training's checkpoint.</summary>
-    public IReadOnlyDictionary<string, string> CheckpointMetadata { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> CheckpointMetadata { get; init; } = new Dictionary<string, string>(
+        StringComparer.Ordinal);
 
     private sealed class SilentObserver : ITrainingObserver;
 }

@@ -14,20 +14,28 @@ internal static class TrainingTensors
     {
         var sections = new Dictionary<string, IReadOnlyList<NamedTensor>>(StringComparer.Ordinal)
         {
-            [TrainingCheckpoint.Model] = [.. ModuleTree.Of(parts.Runner.Network).DistinctTensors.Select(e => new NamedTensor(e.Name, e.Tensor))],
+            [TrainingCheckpoint.Model] =
+                [.. ModuleTree.Of(parts.Runner.Network).DistinctTensors.Select(e => new NamedTensor(e.Name, e.Tensor))],
             [TrainingCheckpoint.Optimizer] = parts.Optimizer.State(),
         };
         if (parts.Average is { } average) sections[TrainingCheckpoint.Average] = average.State();
         if (pending)
         {
             sections[TrainingCheckpoint.Gradient] =
-                [.. parts.Optimizer.Parameters.Where(p => p.Parameter.grad is not null).Select(p => new NamedTensor(p.Name, p.Parameter.grad!))];
+            [
+                .. parts.Optimizer.Parameters
+                    .Select(p => (p.Name, Gradient: p.Parameter.grad))
+                    .Where(p => p.Gradient is not null)
+                    .Select(p => new NamedTensor(p.Name, p.Gradient!)),
+            ];
         }
 
         return sections;
     }
 
-    /// <summary>Puts optimizer, average and waiting gradients back; the network's own tensors are restored before the plan is applied.</summary>
+    /// <summary>
+    /// Puts optimizer, average and waiting gradients back; the network's own tensors are restored before the plan is applied.
+    /// </summary>
     /// <param name="parts">What the training works with.</param>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <exception cref="FrostlineException">The checkpoint does not fit.</exception>
@@ -36,7 +44,9 @@ internal static class TrainingTensors
         using var scope = TorchSharp.torch.NewDisposeScope();
         var report = parts.Optimizer.Restore(checkpoint.Read(TrainingCheckpoint.Optimizer));
         if (report.Dropped.Count > 0)
-            throw new FrostlineException($"the checkpoint holds optimizer state of \"{report.Dropped[0]}\", which is not trained; it is the checkpoint of another plan");
+            throw new FrostlineException(
+                $"the checkpoint holds optimizer state of \"{report.Dropped[0]}\", which is not trained; it is the checkpoint "
+                    + "of another plan");
         if (checkpoint.State.LearningRate is { } rate) parts.Optimizer.LearningRate = rate;
         parts.Average?.Restore(checkpoint.Read(TrainingCheckpoint.Average));
         if (checkpoint.State.Pending == 0) return;

@@ -35,7 +35,11 @@ public sealed class Workbench
         var wanted = threads ?? recipe.Threads ?? Processors.PhysicalCores;
         NativeRuntime.Load(wanted);
         if (recipe.Device == DeviceKind.Cuda && !torch.cuda.is_available())
-            throw recipe.Error("device", "there is no usable CUDA device: this build has libtorch for the processor; write device: cpu");
+        {
+            throw recipe.Error(
+                "device", "there is no usable CUDA device: this build has libtorch for the processor; write device: cpu");
+        }
+
         return new Workbench(recipe, recipe.Device == DeviceKind.Cuda ? torch.CUDA : torch.CPU, wanted);
     }
 
@@ -43,8 +47,8 @@ public sealed class Workbench
     public TrainingData OpenData() => TrainingData.Open(Recipe);
 
     /// <summary>
-    /// Creates the network on the device. Values that its constructor draws depend on the recipe's seed only: libtorch's generator is
-    /// seeded with it.
+    /// Creates the network on the device. Values that its constructor draws depend on the recipe's seed only: libtorch's
+    /// generator is seeded with it.
     /// </summary>
     /// <param name="data">The data, whose classes the network may have as many outputs as.</param>
     public torch.nn.Module CreateNetwork(TrainingData data)
@@ -90,16 +94,21 @@ public sealed class Workbench
     /// <summary>Applies the recipe's freeze plan.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from.</param>
-    /// <exception cref="RecipeException">A rule matches nothing or has no effect, or something frozen was never loaded.</exception>
+    /// <exception cref="RecipeException">
+    /// A rule matches nothing or has no effect, or something frozen was never loaded.
+    /// </exception>
     public FrozenModel ApplyPlan(torch.nn.Module network, InitializationReport initialized) =>
         InFreeze(plan => plan.Apply(network, initialized, Recipe.AllowRandom));
 
     /// <summary>What the recipe's freeze plan would do; nothing is changed.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from, or will.</param>
-    public PlanStatus PreviewPlan(torch.nn.Module network, InitializationReport initialized) => InFreeze(plan => plan.Preview(network, initialized));
+    public PlanStatus PreviewPlan(torch.nn.Module network, InitializationReport initialized) =>
+        InFreeze(plan => plan.Preview(network, initialized));
 
-    /// <summary>The loss: the recipe's, else cross-entropy, or binary cross-entropy for data with several labels a sample.</summary>
+    /// <summary>
+    /// The loss: the recipe's, else cross-entropy, or binary cross-entropy for data with several labels a sample.
+    /// </summary>
     /// <param name="data">The data.</param>
     public ILoss CreateLoss(TrainingData data)
     {
@@ -111,8 +120,8 @@ public sealed class Workbench
     }
 
     /// <summary>
-    /// The metrics: the recipe's, else for classes accuracy, top-5, precision, recall and F1 of each class and the confusion matrix;
-    /// for several labels a sample the mean average precision and F1. Data without classes has none but the loss.
+    /// The metrics: the recipe's, else for classes accuracy, top-5, precision, recall and F1 of each class and the confusion
+    /// matrix; for several labels a sample the mean average precision and F1. Data without classes has none but the loss.
     /// </summary>
     /// <param name="data">The data.</param>
     public IReadOnlyList<IMetric> CreateMetrics(TrainingData data)
@@ -125,7 +134,8 @@ public sealed class Workbench
             null => [],
             { MultiLabel: true } classes =>
             [
-                new MeanAveragePrecisionMetric(options, classes.Names), new MultiLabelMetric(new MultiLabelOptions(), classes.Names),
+                new MeanAveragePrecisionMetric(options, classes.Names),
+                new MultiLabelMetric(new MultiLabelOptions(), classes.Names),
             ],
             var classes =>
             [
@@ -143,7 +153,8 @@ public sealed class Workbench
         if (Recipe.Best is not { } wanted) return metrics.SelectMany(m => m.Result().Values).FirstOrDefault()?.Name ?? "loss";
         return names.ContainsKey(wanted)
             ? wanted
-            : throw Recipe.Error("best", $"\"{wanted}\" is not measured; there are {string.Join(", ", names.Keys)}{NearestNames.Hint(wanted, names.Keys)}");
+            : throw Recipe.Error("best", $"\"{wanted}\" is not measured; there are "
+                + $"{string.Join(", ", names.Keys)}{NearestNames.Hint(wanted, names.Keys)}");
     }
 
     private static FreezePlan Add(FreezePlan plan, FreezeRule rule)
@@ -173,7 +184,8 @@ public sealed class Workbench
         }
         catch (FrostlineException error) when (error is not RecipeException)
         {
-            var index = Recipe.Freeze.ToList().FindIndex(rule => error.Message.Contains($"\"{SelectorOf(rule)}\"", StringComparison.Ordinal));
+            var index = Recipe.Freeze.ToList().FindIndex(
+                rule => error.Message.Contains($"\"{SelectorOf(rule)}\"", StringComparison.Ordinal));
             throw Recipe.Error(index < 0 ? "freeze" : FormattableString.Invariant($"freeze[{index}]"), error.Message, error);
         }
     }

@@ -6,10 +6,14 @@ namespace Frostline.Training.Losses;
 /// <summary>Options of <see cref="BinaryCrossEntropyLoss"/>.</summary>
 public sealed class BinaryCrossEntropyOptions
 {
-    /// <summary>How far targets are moved from 0 and 1 towards one half, in [0, 1); default 0. A target t becomes t (1 - s) + s / 2.</summary>
+    /// <summary>
+    /// How far targets are moved from 0 and 1 towards one half, in [0, 1); default 0. A target t becomes t (1 - s) + s / 2.
+    /// </summary>
     public double LabelSmoothing { get; set; }
 
-    /// <summary>How positives of each class count; default as negatives do. Balanced is negatives / positives of the training samples.</summary>
+    /// <summary>
+    /// How positives of each class count; default as negatives do. Balanced is negatives / positives of the training samples.
+    /// </summary>
     public ClassWeighting PositiveWeights { get; set; } = new();
 
     /// <summary>The network's output that is read: unnormalised scores [B, K].</summary>
@@ -20,7 +24,8 @@ public sealed class BinaryCrossEntropyOptions
 }
 
 /// <summary>
-/// Binary cross-entropy of independent labels from scores, as <c>torch.nn.BCEWithLogitsLoss</c>: the mean over samples and labels.
+/// Binary cross-entropy of independent labels from scores, as <c>torch.nn.BCEWithLogitsLoss</c>: the mean over samples and
+/// labels.
 /// </summary>
 public sealed class BinaryCrossEntropyLoss : ILoss
 {
@@ -39,14 +44,17 @@ public sealed class BinaryCrossEntropyLoss : ILoss
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(context);
         if (options.LabelSmoothing is not (>= 0 and < 1))
-            throw new FrostlineException(FormattableString.Invariant($"the loss binary-cross-entropy has label-smoothing {options.LabelSmoothing}; it has to be in [0, 1)"));
+            throw new FrostlineException(
+                FormattableString.Invariant(
+                    $"the loss binary-cross-entropy has label-smoothing {options.LabelSmoothing}; it has to be in [0, 1)"));
         _options = options;
         _positive = options.PositiveWeights.OfPositives(context, "binary-cross-entropy");
         _classes = context.Classes?.Names.Count;
     }
 
     /// <inheritdoc/>
-    public torch.Tensor Compute(IReadOnlyDictionary<string, torch.Tensor> outputs, IReadOnlyDictionary<string, torch.Tensor> fields)
+    public torch.Tensor Compute(
+        IReadOnlyDictionary<string, torch.Tensor> outputs, IReadOnlyDictionary<string, torch.Tensor> fields)
     {
         var logits = outputs.Output(_options.Output, Reader);
         ClassTargets.RefuseOtherCount(logits, _classes, _options.Output);

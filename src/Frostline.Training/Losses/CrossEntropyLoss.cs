@@ -41,16 +41,20 @@ public sealed class CrossEntropyLoss : ILoss
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(context);
         if (options.LabelSmoothing is not (>= 0 and < 1))
-            throw new FrostlineException(FormattableString.Invariant($"the loss cross-entropy has label-smoothing {options.LabelSmoothing}; it has to be in [0, 1)"));
+            throw new FrostlineException(
+                FormattableString.Invariant(
+                    $"the loss cross-entropy has label-smoothing {options.LabelSmoothing}; it has to be in [0, 1)"));
         if (context.Classes is { MultiLabel: true })
-            throw new FrostlineException("the loss cross-entropy wants one label a sample, and the data has any number; use binary-cross-entropy");
+            throw new FrostlineException(
+                "the loss cross-entropy wants one label a sample, and the data has any number; use binary-cross-entropy");
         _options = options;
         _weights = options.ClassWeights.ByClass(context, "cross-entropy");
         _classes = context.Classes?.Names.Count;
     }
 
     /// <inheritdoc/>
-    public torch.Tensor Compute(IReadOnlyDictionary<string, torch.Tensor> outputs, IReadOnlyDictionary<string, torch.Tensor> fields)
+    public torch.Tensor Compute(
+        IReadOnlyDictionary<string, torch.Tensor> outputs, IReadOnlyDictionary<string, torch.Tensor> fields)
     {
         var logits = outputs.Output(_options.Output, Reader);
         ClassTargets.RefuseOtherCount(logits, _classes, _options.Output);

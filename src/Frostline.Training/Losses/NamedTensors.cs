@@ -9,14 +9,17 @@ public static class NamedTensors
     /// <param name="tensors">The network's outputs or the batch's fields.</param>
     /// <param name="name">The name wanted.</param>
     /// <param name="reader">Who reads it, for the message, for example <c>loss cross-entropy</c>.</param>
-    /// <param name="kind">What the tensors are, for the message: <c>output of the network</c> or <c>field of the batch</c>.</param>
+    /// <param name="kind">What the tensors are, for the message: <c>output of the network</c> or <c>field of the
+    /// batch</c>.</param>
     /// <exception cref="FrostlineException">There is none of that name.</exception>
-    public static torch.Tensor Find(this IReadOnlyDictionary<string, torch.Tensor> tensors, string name, string reader, string kind)
+    public static torch.Tensor Find(
+        this IReadOnlyDictionary<string, torch.Tensor> tensors, string name, string reader, string kind)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         if (tensors.TryGetValue(name, out var tensor)) return tensor;
         throw new FrostlineException(
-            $"the {reader} reads \"{name}\", which is no {kind} (there are: {string.Join(", ", tensors.Keys)}){NearestNames.Hint(name, tensors.Keys)}");
+            $"the {reader} reads \"{name}\", which is no {kind} (there are: "
+                + $"{string.Join(", ", tensors.Keys)}){NearestNames.Hint(name, tensors.Keys)}");
     }
 
     /// <summary>An output of the network.</summary>

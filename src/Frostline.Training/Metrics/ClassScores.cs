@@ -32,17 +32,20 @@ internal static class ClassScores
         using var scope = torch.NewDisposeScope();
         var target = fields.Field(options.Target, metric);
         if (target.dim() != 1 || target.is_floating_point())
-            throw new FrostlineException($"the {metric} wants one class index a sample, and the field \"{options.Target}\" is {target.dtype} [{string.Join(", ", target.shape)}]; use a multi-label metric");
+            throw new FrostlineException($"the {metric} wants one class index a sample, and the field \"{options.Target}\" is "
+                + $"{target.dtype} [{string.Join(", ", target.shape)}]; use a multi-label metric");
         return target.to(torch.int64).cpu().contiguous().data<long>().ToArray();
     }
 
     /// <summary>Which labels are set, [B, K] row by row.</summary>
-    public static bool[] Labels(IReadOnlyDictionary<string, torch.Tensor> fields, ClassMetricOptions options, string metric, int classes)
+    public static bool[] Labels(
+        IReadOnlyDictionary<string, torch.Tensor> fields, ClassMetricOptions options, string metric, int classes)
     {
         using var scope = torch.NewDisposeScope();
         var target = fields.Field(options.Target, metric);
         if (target.dim() != 2 || target.shape[1] != classes)
-            throw new FrostlineException($"the {metric} wants one number a sample and class, and the field \"{options.Target}\" is [{string.Join(", ", target.shape)}] for {classes} classes");
+            throw new FrostlineException($"the {metric} wants one number a sample and class, and the field "
+                + $"\"{options.Target}\" is [{string.Join(", ", target.shape)}] for {classes} classes");
         return [.. target.to(torch.float32).cpu().contiguous().data<float>().ToArray().Select(v => v > 0.5f)];
     }
 

@@ -44,7 +44,8 @@ public abstract class ConfusionCounts : IMetric
         for (var i = 0; i < labels.Length; i++)
         {
             if (labels[i] < 0 || labels[i] >= classes)
-                throw new FrostlineException($"the {_reader} met the class index {labels[i]}, and the network has {classes} classes");
+                throw new FrostlineException(
+                    $"the {_reader} met the class index {labels[i]}, and the network has {classes} classes");
             // A row without any number is taken for a wrong class, the next one, so that it never counts as right.
             var taken = ClassScores.Best(scores.AsSpan(i * classes, classes));
             _counts[labels[i], taken >= 0 ? taken : (labels[i] + 1) % classes]++;
@@ -55,7 +56,9 @@ public abstract class ConfusionCounts : IMetric
     public abstract MetricResult Result();
 }
 
-/// <summary>The confusion matrix as a table: a row for each true class, a column for each class with the greatest score.</summary>
+/// <summary>
+/// The confusion matrix as a table: a row for each true class, a column for each class with the greatest score.
+/// </summary>
 public sealed class ConfusionMatrixMetric : ConfusionCounts
 {
     /// <summary>Creates the metric.</summary>
@@ -70,9 +73,8 @@ public sealed class ConfusionMatrixMetric : ConfusionCounts
     public override MetricResult Result()
     {
         var all = Enumerable.Range(0, Classes).ToList();
-        return new MetricResult(
-            [],
-            [new MetricTable("confusion-matrix", Names, Names, [.. all.Select(t => (IReadOnlyList<double>)[.. all.Select(p => (double)Count(t, p))])])]);
+        IReadOnlyList<IReadOnlyList<double>> cells = [.. all.Select(t => (double[])[.. all.Select(p => (double)Count(t, p))])];
+        return new MetricResult([], [new MetricTable("confusion-matrix", Names, Names, cells)]);
     }
 }
 

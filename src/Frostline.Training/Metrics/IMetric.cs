@@ -36,7 +36,9 @@ public sealed record MetricResult(IReadOnlyList<MetricValue> Values, IReadOnlyLi
 /// <param name="HigherIsBetter">Whether a greater number is a better one.</param>
 public sealed record MetricValue(string Name, double Value, bool HigherIsBetter = true)
 {
-    /// <summary>Whether this number is better than an earlier one of the same name. NaN is never better; anything is better than NaN.</summary>
+    /// <summary>
+    /// Whether this number is better than an earlier one of the same name. NaN is never better; anything is better than NaN.
+    /// </summary>
     /// <param name="earlier">The number to beat, or null where there is none.</param>
     public bool IsBetterThan(double? earlier)
     {

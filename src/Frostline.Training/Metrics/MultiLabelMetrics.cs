@@ -30,7 +30,8 @@ public sealed class MultiLabelMetric : IMetric
     {
         _options = options ?? throw new ArgumentNullException(nameof(options));
         if (options.Threshold is not (> 0 and < 1))
-            throw new FrostlineException(FormattableString.Invariant($"the metric multi-label has threshold {options.Threshold}; it has to be in (0, 1)"));
+            throw new FrostlineException(
+                FormattableString.Invariant($"the metric multi-label has threshold {options.Threshold}; it has to be in (0, 1)"));
         _names = names;
         _least = Math.Log(options.Threshold / (1 - options.Threshold));
     }
@@ -65,7 +66,10 @@ public sealed class MultiLabelMetric : IMetric
                 new MetricValue("micro-recall", joint[1]),
                 new MetricValue("macro-f1", ClassScores.Mean(rows.Select(r => r[2]))),
             ],
-            [new MetricTable("per-class", ClassScores.Names(_names, rows.Count), ["precision", "recall", "f1", "samples"], rows)]);
+            [
+                new MetricTable(
+                    "per-class", ClassScores.Names(_names, rows.Count), ["precision", "recall", "f1", "samples"], rows),
+            ]);
     }
 
     private static IReadOnlyList<double> Row(double right, double predicted, double positive) =>
@@ -119,7 +123,13 @@ public sealed class MeanAveragePrecisionMetric : IMetric
         var precisions = Enumerable.Range(0, _scores.Count == 0 ? 0 : _classes).Select(Average).ToList();
         return new MetricResult(
             [new MetricValue("mean-average-precision", ClassScores.Mean(precisions))],
-            [new MetricTable("average-precision", ClassScores.Names(_names, precisions.Count), ["average-precision"], [.. precisions.Select(p => (IReadOnlyList<double>)[p])])]);
+            [
+                new MetricTable(
+                    "average-precision",
+                    ClassScores.Names(_names, precisions.Count),
+                    ["average-precision"],
+                    [.. precisions.Select(p => (double[])[p])]),
+            ]);
     }
 
     private double Average(int one)

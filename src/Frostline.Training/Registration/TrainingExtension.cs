@@ -4,7 +4,9 @@ using Frostline.Training.Metrics;
 
 namespace Frostline.Training.Registration;
 
-/// <summary>What training itself brings: initializers, schemes, optimizers, schedules, losses and metrics of classification.</summary>
+/// <summary>
+/// What training itself brings: initializers, schemes, optimizers, schedules, losses and metrics of classification.
+/// </summary>
 public sealed class TrainingExtension : IFrostlineExtension
 {
     /// <inheritdoc/>
@@ -22,9 +24,11 @@ public sealed class TrainingExtension : IFrostlineExtension
     private static void RegisterLosses(Catalog<ILoss> catalog)
     {
         catalog.Register<CrossEntropyOptions>(
-            "cross-entropy", "one class a sample, with label smoothing and class weights", (options, context) => new CrossEntropyLoss(options, context));
+            "cross-entropy", "one class a sample, with label smoothing and class weights",
+            (options, context) => new CrossEntropyLoss(options, context));
         catalog.Register<BinaryCrossEntropyOptions>(
-            "binary-cross-entropy", "independent labels, from scores", (options, context) => new BinaryCrossEntropyLoss(options, context));
+            "binary-cross-entropy", "independent labels, from scores",
+            (options, context) => new BinaryCrossEntropyLoss(options, context));
     }
 
     private static void RegisterMetrics(Catalog<IMetric> catalog)
@@ -36,16 +40,21 @@ public sealed class TrainingExtension : IFrostlineExtension
         catalog.Register<TopKOptions>(
             "top-k", "the share of samples whose class is among the k greatest scores", (options, _) => new TopKMetric(options));
         catalog.Register<ClassMetricOptions>(
-            "per-class", "precision, recall and F1 of each class, and their means", (options, context) => new PerClassMetric(options, context.Classes?.Names));
+            "per-class", "precision, recall and F1 of each class, and their means",
+            (options, context) => new PerClassMetric(options, context.Classes?.Names));
         catalog.Register<ClassMetricOptions>(
-            "confusion-matrix", "how often each class is taken for another", (options, context) => new ConfusionMatrixMetric(options, context.Classes?.Names));
+            "confusion-matrix", "how often each class is taken for another",
+            (options, context) => new ConfusionMatrixMetric(options, context.Classes?.Names));
         catalog.Register<MultiLabelOptions>(
-            "multi-label", "precision, recall and F1 of independent labels at a threshold", (options, context) => new MultiLabelMetric(options, context.Classes?.Names));
+            "multi-label", "precision, recall and F1 of independent labels at a threshold",
+            (options, context) => new MultiLabelMetric(options, context.Classes?.Names));
         catalog.Register<ClassMetricOptions>(
-            "mean-average-precision", "the mean over labels of the average precision", (options, context) => new MeanAveragePrecisionMetric(options, context.Classes?.Names));
+            "mean-average-precision", "the mean over labels of the average precision",
+            (options, context) => new MeanAveragePrecisionMetric(options, context.Classes?.Names));
     }
 
-    private static TopKMetric TopK(ClassMetricOptions options, int k) => new(new TopKOptions { Output = options.Output, Target = options.Target, K = k });
+    private static TopKMetric TopK(ClassMetricOptions options, int k) =>
+        new(new TopKOptions { Output = options.Output, Target = options.Target, K = k });
 
     private static void RegisterOptimizers(Catalog<OptimizerSettings> catalog)
     {
@@ -57,8 +66,10 @@ public sealed class TrainingExtension : IFrostlineExtension
     private static void RegisterSchedules(Catalog<LearningRateSchedule> catalog)
     {
         catalog.Register<ConstantSchedule>("constant", "the same rate throughout", (options, _) => options);
-        catalog.Register<StepSchedule>("step", "falls by a factor every so many epochs, or at given ones", (options, _) => options);
+        catalog.Register<StepSchedule>(
+            "step", "falls by a factor every so many epochs, or at given ones", (options, _) => options);
         catalog.Register<CosineSchedule>("cosine", "falls along half a cosine, step by step", (options, _) => options);
-        catalog.Register<PlateauSchedule>("plateau", "falls when the monitored metric stops getting better", (options, _) => options);
+        catalog.Register<PlateauSchedule>(
+            "plateau", "falls when the monitored metric stops getting better", (options, _) => options);
     }
 }

@@ -3,15 +3,20 @@ namespace Frostline.Training.Runs;
 /// <summary>
 /// The folder that a training produces:
 /// <list type="table">
-/// <item><term><c>summary.json</c></term><description>what came out, see <see cref="RunSummary"/>; written when training ends</description></item>
-/// <item><term><c>model.safetensors</c></term><description>the network to use: that of the best epoch, averaged (EMA) where the recipe says so</description></item>
-/// <item><term><c>checkpoint/last.safetensors</c></term><description>everything that resuming needs, by name, see <see cref="TrainingCheckpoint"/></description></item>
-/// <item><term><c>checkpoint/best.safetensors</c></term><description>the network of the best epoch so far, a model file</description></item>
+/// <item><term><c>summary.json</c></term><description>what came out, see <see cref="RunSummary"/>; written when training
+/// ends</description></item>
+/// <item><term><c>model.safetensors</c></term><description>the network to use: that of the best epoch, averaged (EMA) where the
+/// recipe says so</description></item>
+/// <item><term><c>checkpoint/last.safetensors</c></term><description>everything that resuming needs, by name, see <see
+/// cref="TrainingCheckpoint"/></description></item>
+/// <item><term><c>checkpoint/best.safetensors</c></term><description>the network of the best epoch so far, a model
+/// file</description></item>
 /// <item><term><c>metrics.jsonl</c></term><description>a line for each step and each epoch</description></item>
 /// <item><term><c>recipe.yaml</c></term><description>the recipe with every default written out</description></item>
 /// <item><term><c>log.txt</c></term><description>what was said on the way</description></item>
 /// </list>
-/// Every file but the last two appending ones is replaced whole, so that ending the process at any moment leaves the folder usable.
+/// Every file but the last two appending ones is replaced whole, so that ending the process at any moment leaves the folder
+/// usable.
 /// </summary>
 public sealed class RunFolder
 {
@@ -52,12 +57,14 @@ public sealed class RunFolder
 
     /// <summary>Creates the folder for a new run, or opens it to resume one.</summary>
     /// <param name="resume">Whether a run that is there is gone on with.</param>
-    /// <returns>Whether there is a checkpoint to go on from; false for a new run, also where it was to be resumed and has none yet.</returns>
+    /// <returns>Whether there is a checkpoint to go on from; false for a new run, also where it was to be resumed and has none
+    /// yet.</returns>
     /// <exception cref="FrostlineException">The folder holds a run, and <paramref name="resume"/> is false.</exception>
     public bool Open(bool resume)
     {
         if (!resume && new[] { Summary, Model, Last, Metrics }.FirstOrDefault(File.Exists) is { } found)
-            throw new FrostlineException($"{Path} holds a run already ({System.IO.Path.GetFileName(found)}); resume it, or give another output folder");
+            throw new FrostlineException(
+                $"{Path} holds a run already ({System.IO.Path.GetFileName(found)}); resume it, or give another output folder");
         Directory.CreateDirectory(Checkpoints);
         RemoveLeftovers();
         return File.Exists(Last);

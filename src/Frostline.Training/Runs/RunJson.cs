@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace Frostline.Training.Runs;
 
-/// <summary>How the files of a run are written as JSON: camel case, doubles that read back to the same bits, null for what is no number.</summary>
+/// <summary>
+/// How the files of a run are written as JSON: camel case, doubles that read back to the same bits, null for what is no number.
+/// </summary>
 public static class RunJson
 {
     /// <summary>On one line, for <c>metrics.jsonl</c> and metadata.</summary>

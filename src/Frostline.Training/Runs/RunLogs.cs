@@ -5,8 +5,9 @@ using System.Text.Json;
 namespace Frostline.Training.Runs;
 
 /// <summary>
-/// The file <c>metrics.jsonl</c>: a JSON object a line, appended. <c>{"kind":"step"}</c> has epoch, step, loss and the learning rate;
-/// <c>{"kind":"epoch"}</c> is an <see cref="EpochSummary"/>. When a training is resumed, what lies behind its checkpoint is cut off.
+/// The file <c>metrics.jsonl</c>: a JSON object a line, appended. <c>{"kind":"step"}</c> has epoch, step, loss and the learning
+/// rate; <c>{"kind":"epoch"}</c> is an <see cref="EpochSummary"/>. When a training is resumed, what lies behind its checkpoint is
+/// cut off.
 /// </summary>
 public sealed class MetricsLog : IDisposable
 {
@@ -62,7 +63,12 @@ public sealed class RunLog : IDisposable
     /// <summary>Opens the file.</summary>
     /// <param name="path">The file; created where it is missing.</param>
     public RunLog(string path) =>
-        _writer = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read), new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
+        _writer = new StreamWriter(
+            new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read), new UTF8Encoding(false))
+        {
+            AutoFlush = true,
+            NewLine = "\n",
+        };
 
     /// <summary>Appends a line.</summary>
     /// <param name="message">The line.</param>

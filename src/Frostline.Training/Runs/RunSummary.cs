@@ -109,7 +109,8 @@ public sealed record InitializationSummary(
     IReadOnlyList<string> Skipped);
 
 /// <summary>Where the frozen prefix ends.</summary>
-/// <param name="Stage">The first stage in which anything can change; null where the network has no stages or nothing can change.</param>
+/// <param name="Stage">The first stage in which anything can change; null where the network has no stages or nothing can
+/// change.</param>
 public sealed record FrostLineSummary(string? Stage);
 
 /// <summary>The data in numbers.</summary>
@@ -143,8 +144,10 @@ public sealed record BestSummary(
 /// <param name="FrozenTensors">How many parameters and buffers were frozen.</param>
 /// <param name="Moved">How many of them moved; 0 if all is well.</param>
 /// <param name="MovedNames">Their names.</param>
-/// <param name="DriftedNames">Running statistics below frozen weights that moved because a rule of the plan says so; no error.</param>
-public sealed record AuditSummary(int FrozenTensors, int Moved, IReadOnlyList<string> MovedNames, IReadOnlyList<string> DriftedNames);
+/// <param name="DriftedNames">Running statistics below frozen weights that moved because a rule of the plan says so; no
+/// error.</param>
+public sealed record AuditSummary(
+    int FrozenTensors, int Moved, IReadOnlyList<string> MovedNames, IReadOnlyList<string> DriftedNames);
 
 /// <summary>How long a training took, in seconds, over all its resumptions.</summary>
 /// <param name="Initialize">Building and initialising the network.</param>

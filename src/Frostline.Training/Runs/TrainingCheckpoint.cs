@@ -7,9 +7,10 @@ using TorchSharp;
 namespace Frostline.Training.Runs;
 
 /// <summary>
-/// The file <c>checkpoint/last.safetensors</c>: all tensors of a training by name, <c>model.&lt;name&gt;</c> (also buffers that model
-/// files leave out), <c>optimizer.&lt;parameter&gt;.&lt;part&gt;</c>, <c>average.&lt;name&gt;</c> where there is a moving average, and
-/// <c>gradient.&lt;parameter&gt;</c> between accumulated batches; the <see cref="TrainingState"/> as JSON in the metadata. One file,
+/// The file <c>checkpoint/last.safetensors</c>: all tensors of a training by name, <c>model.&lt;name&gt;</c> (also buffers that
+/// model files leave out), <c>optimizer.&lt;parameter&gt;.&lt;part&gt;</c>, <c>average.&lt;name&gt;</c> where there is a moving
+/// average, and <c>gradient.&lt;parameter&gt;</c> between accumulated batches; the <see cref="TrainingState"/> as JSON in the
+/// metadata. One file,
 /// renamed into place: whoever ends the process while it is written leaves the one before.
 /// </summary>
 public sealed class TrainingCheckpoint : IDisposable
@@ -61,23 +62,28 @@ public sealed class TrainingCheckpoint : IDisposable
         {
             [StateKey] = JsonSerializer.Serialize(state, RunJson.Line),
         };
-        var tensors = sections.SelectMany(section => section.Value.Select(named => Source($"{section.Key}.{named.Name}", named.Tensor)));
+        var tensors = sections.SelectMany(
+            section => section.Value.Select(named => Source($"{section.Key}.{named.Name}", named.Tensor)));
         SafetensorsWriter.Write(path, [.. tensors], entries);
     }
 
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="FrostlineException">The file is missing, damaged, or no checkpoint of a training of this version.</exception>
+    /// <exception cref="FrostlineException">
+    /// The file is missing, damaged, or no checkpoint of a training of this version.
+    /// </exception>
     public static TrainingCheckpoint Open(string path)
     {
         var file = Checkpoint.Open(path);
         try
         {
             if (!file.Metadata.TryGetValue(StateKey, out var json))
-                throw new FrostlineException($"{path} holds no state of a training; resume from checkpoint/last.safetensors of a run folder");
+                throw new FrostlineException(
+                    $"{path} holds no state of a training; resume from checkpoint/last.safetensors of a run folder");
             var state = JsonSerializer.Deserialize<TrainingState>(json, RunJson.Line);
             if (state is not { Version: 1 })
-                throw new FrostlineException($"{path} holds the state of a training in version {state?.Version}; this version of Frostline reads 1");
+                throw new FrostlineException(
+                    $"{path} holds the state of a training in version {state?.Version}; this version of Frostline reads 1");
             return new TrainingCheckpoint(file, state);
         }
         catch (JsonException error)
@@ -92,7 +98,9 @@ public sealed class TrainingCheckpoint : IDisposable
         }
     }
 
-    /// <summary>The tensors of a section by name, owned by the caller's dispose scope; empty where there is no such section.</summary>
+    /// <summary>
+    /// The tensors of a section by name, owned by the caller's dispose scope; empty where there is no such section.
+    /// </summary>
     /// <param name="section">One of the constants of this class.</param>
     public IReadOnlyDictionary<string, torch.Tensor> Read(string section)
     {
@@ -116,12 +124,17 @@ public sealed class TrainingCheckpoint : IDisposable
         var entries = ModuleTree.Of(network).DistinctTensors.ToList();
         foreach (var entry in entries)
         {
-            if (!saved.Remove(entry.Name, out var info) || info.Type != TensorBytes.TypeOf(entry.Tensor) || !info.Shape.SequenceEqual(entry.Tensor.shape))
-                throw new FrostlineException($"{_file.Source} lacks \"{entry.Name}\" in the network's shape and type; it is the checkpoint of another network");
+            if (!saved.Remove(entry.Name, out var info) || info.Type != TensorBytes.TypeOf(entry.Tensor)
+                || !info.Shape.SequenceEqual(entry.Tensor.shape))
+                throw new FrostlineException(
+                    $"{_file.Source} lacks \"{entry.Name}\" in the network's shape and type; it is the checkpoint of another "
+                        + "network");
         }
 
         if (saved.Count > 0)
-            throw new FrostlineException($"{_file.Source} holds \"{saved.Keys.First()}\", which the network lacks; it is the checkpoint of another network");
+            throw new FrostlineException(
+                $"{_file.Source} holds \"{saved.Keys.First()}\", which the network lacks; it is the checkpoint of another "
+                    + "network");
         foreach (var entry in entries) TensorBytes.Write(entry.Tensor, _file.Read($"{Model}.{entry.Name}"));
     }
 

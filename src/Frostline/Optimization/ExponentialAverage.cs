@@ -4,8 +4,8 @@ namespace Frostline.Optimization;
 
 /// <summary>
 /// An exponential moving average (EMA) of tensors along the training (Polyak and Juditsky, 1992, with exponential weights):
-/// after each step, average = d * average + (1 - d) * value. The decay d is min(decay, (1 + n) / (10 + n)) after n updates, so that
-/// a short training is not ruled by its first values. Tensors of integers, such as the counters of norms, are copied.
+/// after each step, average = d * average + (1 - d) * value. The decay d is min(decay, (1 + n) / (10 + n)) after n updates, so
+/// that a short training is not ruled by its first values. Tensors of integers, such as the counters of norms, are copied.
 /// </summary>
 public sealed class ExponentialAverage : IDisposable
 {
@@ -22,7 +22,8 @@ public sealed class ExponentialAverage : IDisposable
     public ExponentialAverage(IEnumerable<NamedTensor> tensors, double decay)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        if (decay is not (>= 0 and < 1)) throw new FrostlineException(FormattableString.Invariant($"ema is {decay}; it has to be in [0, 1)"));
+        if (decay is not (>= 0 and < 1))
+            throw new FrostlineException(FormattableString.Invariant($"ema is {decay}; it has to be in [0, 1)"));
         Decay = decay;
         using var noGrad = torch.no_grad();
         foreach (var source in tensors) _entries.Add((source, Copy(source.Tensor)));
@@ -35,7 +36,8 @@ public sealed class ExponentialAverage : IDisposable
     /// <exception cref="InvalidOperationException">The average is in the network at present (see <see cref="Swap"/>).</exception>
     public void Update()
     {
-        if (_swapped) throw new InvalidOperationException("The average is in the network; dispose the swap before the next update.");
+        if (_swapped)
+            throw new InvalidOperationException("The average is in the network; dispose the swap before the next update.");
         _updates++;
         var decay = Math.Min(Decay, (1.0 + _updates) / (10.0 + _updates));
         using var noGrad = torch.no_grad();
@@ -47,7 +49,9 @@ public sealed class ExponentialAverage : IDisposable
         }
     }
 
-    /// <summary>Puts the average into the network until the result is disposed, which restores the network's values bit for bit.</summary>
+    /// <summary>
+    /// Puts the average into the network until the result is disposed, which restores the network's values bit for bit.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It is there already.</exception>
     public IDisposable Swap()
     {
@@ -68,23 +72,33 @@ public sealed class ExponentialAverage : IDisposable
     }
 
     /// <summary>The average as named tensors, and the number of updates as the int64 scalar <c>updates</c>.</summary>
-    /// <returns>The live tensors: copy or write them before the next update. The counter belongs to the caller's dispose scope.</returns>
+    /// <returns>The live tensors: copy or write them before the next update. The counter belongs to the caller's dispose
+    /// scope.</returns>
     public IReadOnlyList<NamedTensor> State() =>
-        [.. _entries.Select(e => new NamedTensor(e.Source.Name, e.Average)), new NamedTensor(UpdatesName, torch.tensor(_updates, torch.int64))];
+    [
+        .. _entries.Select(e => new NamedTensor(e.Source.Name, e.Average)),
+        new NamedTensor(UpdatesName, torch.tensor(_updates, torch.int64)),
+    ];
 
     /// <summary>Takes over a state that <see cref="State"/> gave, bit for bit; values are copied.</summary>
     /// <param name="saved">The tensors by name.</param>
-    /// <exception cref="FrostlineException">A tensor is missing, or has another shape or type; nothing is changed then.</exception>
+    /// <exception cref="FrostlineException">
+    /// A tensor is missing, or has another shape or type; nothing is changed then.
+    /// </exception>
     public void Restore(IReadOnlyDictionary<string, torch.Tensor> saved)
     {
         ArgumentNullException.ThrowIfNull(saved);
         foreach (var (source, average) in _entries)
         {
-            if (!saved.TryGetValue(source.Name, out var tensor) || !tensor.shape.SequenceEqual(average.shape) || tensor.dtype != average.dtype)
-                throw new FrostlineException($"the saved average lacks \"{source.Name}\" in the network's shape and type; it is the state of another training");
+            if (!saved.TryGetValue(source.Name, out var tensor) || !tensor.shape.SequenceEqual(average.shape)
+                || tensor.dtype != average.dtype)
+                throw new FrostlineException(
+                    $"the saved average lacks \"{source.Name}\" in the network's shape and type; it is the state of another "
+                        + "training");
         }
 
-        if (!saved.TryGetValue(UpdatesName, out var updates)) throw new FrostlineException($"the saved average lacks \"{UpdatesName}\"");
+        if (!saved.TryGetValue(UpdatesName, out var updates))
+            throw new FrostlineException($"the saved average lacks \"{UpdatesName}\"");
         using var noGrad = torch.no_grad();
         _updates = updates.item<long>();
         foreach (var (source, average) in _entries) average.copy_(saved[source.Name]);

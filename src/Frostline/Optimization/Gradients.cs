@@ -5,7 +5,9 @@ namespace Frostline.Optimization;
 /// <summary>Measures and limits gradients.</summary>
 public static class Gradients
 {
-    /// <summary>The Euclidean norm of each parameter's gradient, largest first; a norm that is not finite counts as the largest.</summary>
+    /// <summary>
+    /// The Euclidean norm of each parameter's gradient, largest first; a norm that is not finite counts as the largest.
+    /// </summary>
     /// <param name="parameters">The parameters; those without a gradient are left out.</param>
     public static IReadOnlyList<GradientNorm> Norms(IEnumerable<NamedParameter> parameters)
     {
@@ -15,7 +17,8 @@ public static class Gradients
         var norms = new List<GradientNorm>();
         foreach (var (name, parameter) in parameters)
         {
-            if (parameter.grad is { } gradient) norms.Add(new GradientNorm(name, gradient.to(torch.float64).norm().item<double>()));
+            if (parameter.grad is not { } gradient) continue;
+            norms.Add(new GradientNorm(name, gradient.to(torch.float64).norm().item<double>()));
         }
 
         return [.. norms.OrderByDescending(n => double.IsFinite(n.Norm) ? n.Norm : double.PositiveInfinity)];

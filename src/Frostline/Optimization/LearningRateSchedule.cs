@@ -68,7 +68,9 @@ public abstract record LearningRateSchedule
     /// <param name="range">The range in words.</param>
     protected void Require(bool valid, string key, double value, string range)
     {
-        if (!valid) throw new FrostlineException(FormattableString.Invariant($"the schedule {Name} has {key} {value}; it has to be {range}"));
+        if (!valid)
+            throw new FrostlineException(
+                FormattableString.Invariant($"the schedule {Name} has {key} {value}; it has to be {range}"));
     }
 
     private long WarmUpSteps(SchedulePosition position) => (long)Math.Round(WarmUp * position.StepsPerEpoch);
@@ -84,10 +86,14 @@ public sealed record ConstantSchedule : LearningRateSchedule
     protected override double AfterWarmUp(SchedulePosition position, long warmUpSteps, ScheduleState state) => 1;
 }
 
-/// <summary>A rate that falls by a factor at every so many epochs, or at given ones; <c>StepLR</c> and <c>MultiStepLR</c>.</summary>
+/// <summary>
+/// A rate that falls by a factor at every so many epochs, or at given ones; <c>StepLR</c> and <c>MultiStepLR</c>.
+/// </summary>
 public sealed record StepSchedule : LearningRateSchedule
 {
-    /// <summary>After how many epochs the rate falls, again and again; default 30. Not used where <see cref="At"/> is given.</summary>
+    /// <summary>
+    /// After how many epochs the rate falls, again and again; default 30. Not used where <see cref="At"/> is given.
+    /// </summary>
     public int Every { get; init; } = 30;
 
     /// <summary>The epochs, counted from 0, at whose start the rate falls; null to use <see cref="Every"/>.</summary>
@@ -143,7 +149,9 @@ public sealed record CosineSchedule : LearningRateSchedule
 /// <summary>A rate that falls when the monitored metric has stopped getting better; <c>ReduceLROnPlateau</c>.</summary>
 public sealed record PlateauSchedule : LearningRateSchedule
 {
-    /// <summary>The metric that has to get better; default <c>loss</c>, that of the validation, or of the training where there is none.</summary>
+    /// <summary>
+    /// The metric that has to get better; default <c>loss</c>, that of the validation, or of the training where there is none.
+    /// </summary>
     public string Metric { get; init; } = "loss";
 
     /// <summary>What the rate is multiplied by, in (0, 1); default 0.1.</summary>

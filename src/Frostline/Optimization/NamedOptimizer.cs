@@ -85,28 +85,33 @@ public sealed class NamedOptimizer : IDisposable
         foreach (var (name, parameter) in Parameters)
         {
             if (!current.TryGetValue(name, out var now) || !ReferenceEquals(now, parameter))
-                throw new FrostlineException($"the optimizer holds another \"{name}\" than the network has; build it after to() and other replacements");
+                throw new FrostlineException(
+                    $"the optimizer holds another \"{name}\" than the network has; build it after to() and other replacements");
         }
     }
 
     /// <summary>
-    /// The whole state as named tensors, <c>&lt;parameter&gt;.&lt;part&gt;</c>, for example <c>fc.weight.exp_avg</c>; step counters are
-    /// int64 scalars. Parts that do not exist yet (the momentum before the first step) are absent.
+    /// The whole state as named tensors, <c>&lt;parameter&gt;.&lt;part&gt;</c>, for example <c>fc.weight.exp_avg</c>; step
+    /// counters are int64 scalars. Parts that do not exist yet (the momentum before the first step) are absent.
     /// </summary>
-    /// <returns>The live tensors: copy or write them before the next step. Counters belong to the caller's dispose scope.</returns>
+    /// <returns>The live tensors: copy or write them before the next step. Counters belong to the caller's dispose
+    /// scope.</returns>
     public IReadOnlyList<NamedTensor> State()
     {
         var states = _core.States;
         var result = new List<NamedTensor>();
         for (var i = 0; i < Parameters.Count; i++)
-            result.AddRange(_core.Read(states[i]).Select(part => new NamedTensor($"{Parameters[i].Name}.{part.Part}", part.Tensor)));
+            result.AddRange(
+                _core.Read(states[i]).Select(part => new NamedTensor($"{Parameters[i].Name}.{part.Part}", part.Tensor)));
         return result;
     }
 
     /// <summary>Takes over a state that <see cref="State"/> gave, bit for bit; values are copied.</summary>
     /// <param name="saved">The tensors by name.</param>
     /// <returns>What was restored, what starts fresh, and what is no longer trained.</returns>
-    /// <exception cref="FrostlineException">A saved tensor has another shape or type than the parameter; nothing is changed then.</exception>
+    /// <exception cref="FrostlineException">
+    /// A saved tensor has another shape or type than the parameter; nothing is changed then.
+    /// </exception>
     public OptimizerRestoreReport Restore(IReadOnlyDictionary<string, torch.Tensor> saved)
     {
         ArgumentNullException.ThrowIfNull(saved);
@@ -143,7 +148,9 @@ public sealed class NamedOptimizer : IDisposable
         {
             throw new FrostlineException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"the saved {part} of \"{named.Name}\" is {saved.dtype} [{string.Join(", ", saved.shape)}], the parameter {named.Parameter.dtype} [{string.Join(", ", named.Parameter.shape)}]; it is the state of another network"));
+                $"the saved {part} of \"{named.Name}\" is {saved.dtype} [{string.Join(", ", saved.shape)}], the parameter "
+                    + $"{named.Parameter.dtype} [{string.Join(", ", named.Parameter.shape)}]; "
+                    + "it is the state of another network"));
         }
     }
 
@@ -155,11 +162,15 @@ public sealed class NamedOptimizer : IDisposable
         var owners = new Dictionary<nint, string>();
         foreach (var (name, parameter) in parameters)
         {
-            if (!names.Add(name)) throw new FrostlineException($"the optimizer got \"{name}\" twice; put each parameter into one group");
+            if (!names.Add(name))
+                throw new FrostlineException($"the optimizer got \"{name}\" twice; put each parameter into one group");
             if (!owners.TryAdd(parameter.Handle, name))
-                throw new FrostlineException($"\"{owners[parameter.Handle]}\" and \"{name}\" are one parameter under two names; give the optimizer one of them");
+                throw new FrostlineException(
+                    $"\"{owners[parameter.Handle]}\" and \"{name}\" are one parameter under two names; give the optimizer one "
+                        + "of them");
             if (!parameter.requires_grad)
-                throw new FrostlineException($"\"{name}\" is frozen (it requires no gradient); give the optimizer only trained parameters");
+                throw new FrostlineException(
+                    $"\"{name}\" is frozen (it requires no gradient); give the optimizer only trained parameters");
         }
     }
 
@@ -168,7 +179,9 @@ public sealed class NamedOptimizer : IDisposable
         foreach (var (name, parameter) in parameters)
         {
             if (parameter.IsInvalid)
-                throw new FrostlineException($"the optimizer's \"{name}\" was disposed or replaced; build the optimizer after to() and other replacements");
+                throw new FrostlineException(
+                    $"the optimizer's \"{name}\" was disposed or replaced; build the optimizer after to() and other "
+                        + "replacements");
         }
     }
 }
@@ -177,4 +190,5 @@ public sealed class NamedOptimizer : IDisposable
 /// <param name="Restored">Parameters that go on with their saved state.</param>
 /// <param name="Fresh">Parameters without a saved state; they start as at the first step.</param>
 /// <param name="Dropped">Saved tensors, <c>&lt;parameter&gt;.&lt;part&gt;</c>, that nothing trained has a use for.</param>
-public sealed record OptimizerRestoreReport(IReadOnlyList<string> Restored, IReadOnlyList<string> Fresh, IReadOnlyList<string> Dropped);
+public sealed record OptimizerRestoreReport(
+    IReadOnlyList<string> Restored, IReadOnlyList<string> Fresh, IReadOnlyList<string> Dropped);

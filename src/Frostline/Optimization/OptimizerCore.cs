@@ -35,7 +35,9 @@ internal abstract class OptimizerCore : IDisposable
     public void Dispose() => _torch.Dispose();
 
     protected static IEnumerable<TGroup> Groups<TGroup>(
-        OptimizerSettings settings, IReadOnlyList<OptimizerGroup> groups, Func<IReadOnlyList<Parameter>, double, double, TGroup> create) =>
+        OptimizerSettings settings,
+        IReadOnlyList<OptimizerGroup> groups,
+        Func<IReadOnlyList<Parameter>, double, double, TGroup> create) =>
         groups.Select(group => create(
             [.. group.Parameters.Select(p => p.Parameter)],
             settings.LearningRate * group.Multiplier,
@@ -49,7 +51,8 @@ internal abstract class OptimizerCore : IDisposable
     }
 }
 
-internal sealed class SgdCore(SgdSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
+internal sealed class SgdCore(
+    SgdSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
 {
     private const string Momentum = "momentum_buffer";
 
@@ -74,7 +77,8 @@ internal sealed class SgdCore(SgdSettings settings, IReadOnlyList<OptimizerGroup
     }
 }
 
-internal sealed class AdamCore(AdamSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
+internal sealed class AdamCore(
+    AdamSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
 {
     public override IReadOnlyList<string> Parts => AdaptiveParts.Names;
 
@@ -97,7 +101,8 @@ internal sealed class AdamCore(AdamSettings settings, IReadOnlyList<OptimizerGro
     }
 }
 
-internal sealed class AdamWCore(AdamWSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
+internal sealed class AdamWCore(
+    AdamWSettings settings, IReadOnlyList<OptimizerGroup> groups) : OptimizerCore(Create(settings, groups))
 {
     public override IReadOnlyList<string> Parts => AdaptiveParts.Names;
 
@@ -137,7 +142,11 @@ internal static class AdaptiveParts
     }
 
     public static void Write(
-        IReadOnlyDictionary<string, torch.Tensor> parts, ref long step, torch.Tensor mean, torch.Tensor square, torch.Tensor? largest)
+        IReadOnlyDictionary<string, torch.Tensor> parts,
+        ref long step,
+        torch.Tensor mean,
+        torch.Tensor square,
+        torch.Tensor? largest)
     {
         using var noGrad = torch.no_grad();
         step = parts.TryGetValue(Step, out var saved) ? saved.item<long>() : 0;

@@ -27,7 +27,9 @@ public abstract record OptimizerSettings
 
     internal void Require(bool valid, string key, double value, string range)
     {
-        if (!valid) throw new FrostlineException(FormattableString.Invariant($"the optimizer {Name} has {key} {value}; it has to be {range}"));
+        if (!valid)
+            throw new FrostlineException(
+                FormattableString.Invariant($"the optimizer {Name} has {key} {value}; it has to be {range}"));
     }
 }
 
@@ -130,14 +132,22 @@ public static class Optimizers
     /// <param name="dampening">How much of a gradient does not enter the momentum; default 0.</param>
     public static SgdSettings Sgd(
         double learningRate, double momentum = 0, bool nesterov = false, double weightDecay = 0, double dampening = 0) =>
-        new() { LearningRate = learningRate, Momentum = momentum, Nesterov = nesterov, WeightDecay = weightDecay, Dampening = dampening };
+        new()
+        {
+            LearningRate = learningRate,
+            Momentum = momentum,
+            Nesterov = nesterov,
+            WeightDecay = weightDecay,
+            Dampening = dampening,
+        };
 
     /// <summary>Adam.</summary>
     /// <param name="learningRate">The base learning rate; default 0.001.</param>
     /// <param name="weightDecay">The weight decay; default 0.</param>
     /// <param name="beta1">How slowly the mean of gradients follows; default 0.9.</param>
     /// <param name="beta2">How slowly the mean of squared gradients follows; default 0.999.</param>
-    public static AdamSettings Adam(double learningRate = 1e-3, double weightDecay = 0, double beta1 = 0.9, double beta2 = 0.999) =>
+    public static AdamSettings Adam(
+        double learningRate = 1e-3, double weightDecay = 0, double beta1 = 0.9, double beta2 = 0.999) =>
         new() { LearningRate = learningRate, WeightDecay = weightDecay, Beta1 = beta1, Beta2 = beta2 };
 
     /// <summary>Adam with decoupled weight decay.</summary>
@@ -145,7 +155,8 @@ public static class Optimizers
     /// <param name="weightDecay">The weight decay; default 0.01, as in PyTorch.</param>
     /// <param name="beta1">How slowly the mean of gradients follows; default 0.9.</param>
     /// <param name="beta2">How slowly the mean of squared gradients follows; default 0.999.</param>
-    public static AdamWSettings AdamW(double learningRate = 1e-3, double weightDecay = 0.01, double beta1 = 0.9, double beta2 = 0.999) =>
+    public static AdamWSettings AdamW(
+        double learningRate = 1e-3, double weightDecay = 0.01, double beta1 = 0.9, double beta2 = 0.999) =>
         new() { LearningRate = learningRate, WeightDecay = weightDecay, Beta1 = beta1, Beta2 = beta2 };
 }
 
