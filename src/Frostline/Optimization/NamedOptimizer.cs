@@ -1,4 +1,3 @@
-using System.Globalization;
 using TorchSharp;
 
 namespace Frostline.Optimization;
@@ -146,11 +145,9 @@ public sealed class NamedOptimizer : IDisposable
     {
         if (!saved.shape.SequenceEqual(named.Parameter.shape) || saved.dtype != named.Parameter.dtype)
         {
-            throw new FrostlineException(string.Create(
-                CultureInfo.InvariantCulture,
+            throw new FrostlineException(
                 $"the saved {part} of \"{named.Name}\" is {saved.dtype} [{string.Join(", ", saved.shape)}], the parameter "
-                    + $"{named.Parameter.dtype} [{string.Join(", ", named.Parameter.shape)}]; "
-                    + "it is the state of another network"));
+                    + $"{named.Parameter.dtype} [{string.Join(", ", named.Parameter.shape)}]; it is the state of another network");
         }
     }
 
