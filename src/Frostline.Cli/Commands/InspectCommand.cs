@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Frostline.Checkpoints;
 using Frostline.Cli.Shell;
@@ -9,6 +10,9 @@ namespace Frostline.Cli.Commands;
 internal static class InspectCommand
 {
     private const int LongestMetadata = 100;
+
+    // Written so that little has to be compiled when the program starts: this command is to answer at once.
+    private static readonly string?[] s_typeNames = new string?[(int)TensorType.Bool + 1];
 
     public static Command Create(Terminal terminal)
     {
@@ -43,8 +47,8 @@ internal static class InspectCommand
         foreach (var (name, value) in checkpoint.Metadata)
             output.Write($"{name}: {Shorten(value)}\n");
         var where = checkpoint.Key.Length == 0 ? "" : $" under \"{checkpoint.Key}\"";
-        var (values, bytes) = (checkpoint.Tensors.Sum(t => t.ElementCount), checkpoint.Tensors.Sum(t => t.ByteCount));
-        output.Write($"{checkpoint.Source}: {checkpoint.Format}, {Units.Count(checkpoint.Tensors.Count)} tensors{where}, ");
+        var (values, bytes) = Totals(checkpoint);
+        output.Write($"{checkpoint.Source}: {checkpoint.Format.ToString()}, {Units.Count(checkpoint.Tensors.Count)} tensors{where}, ");
         output.Write($"{Units.Count(values)} values, {Units.Bytes(bytes)}\n");
     }
 
@@ -57,8 +61,9 @@ internal static class InspectCommand
         writer.WriteString("file", checkpoint.Source);
         writer.WriteString("format", checkpoint.Format.ToString());
         writer.WriteString("key", checkpoint.Key);
-        writer.WriteNumber("values", checkpoint.Tensors.Sum(t => t.ElementCount));
-        writer.WriteNumber("bytes", checkpoint.Tensors.Sum(t => t.ByteCount));
+        var (values, total) = Totals(checkpoint);
+        writer.WriteNumber("values", values);
+        writer.WriteNumber("bytes", total);
         writer.WriteStartArray("tensors");
         foreach (var tensor in checkpoint.Tensors)
         {
@@ -66,7 +71,7 @@ internal static class InspectCommand
             writer.WriteString("name", tensor.Name);
             writer.WriteString("type", Name(tensor.Type));
             writer.WriteStartArray("shape");
-            foreach (var size in tensor.Shape) writer.WriteNumberValue(size);
+            for (var i = 0; i < tensor.Shape.Count; i++) writer.WriteNumberValue(tensor.Shape[i]);
             writer.WriteEndArray();
             writer.WriteNumber("bytes", tensor.ByteCount);
             writer.WriteEndObject();
@@ -79,7 +84,25 @@ internal static class InspectCommand
         writer.WriteEndObject();
     }
 
-    private static string Name(TensorType type) => type.ToString().ToLowerInvariant();
+    private static (long Values, long Bytes) Totals(Checkpoint checkpoint)
+    {
+        long values = 0, bytes = 0;
+        foreach (var tensor in checkpoint.Tensors)
+        {
+            values += tensor.ElementCount;
+            bytes += tensor.ByteCount;
+        }
 
-    private static string Shape(TensorInfo tensor) => tensor.Shape.Count == 0 ? "scalar" : string.Join(" x ", tensor.Shape);
+        return (values, bytes);
+    }
+
+    private static string Name(TensorType type) => s_typeNames[(int)type] ??= type.ToString().ToLowerInvariant();
+
+    private static string Shape(TensorInfo tensor)
+    {
+        if (tensor.Shape.Count == 0) return "scalar";
+        var text = tensor.Shape[0].ToString(CultureInfo.InvariantCulture);
+        for (var i = 1; i < tensor.Shape.Count; i++) text += " x " + tensor.Shape[i].ToString(CultureInfo.InvariantCulture);
+        return text;
+    }
 }

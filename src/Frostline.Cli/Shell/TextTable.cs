@@ -20,8 +20,14 @@ internal sealed class TextTable
     /// </param>
     public TextTable(params string[] columns)
     {
-        _titles = Array.ConvertAll(columns, title => title.TrimStart('>'));
-        _right = Array.ConvertAll(columns, title => title.StartsWith('>'));
+        // Loops, here and below: generic helpers of numbers would have to be compiled when the program starts.
+        _titles = new string[columns.Length];
+        _right = new bool[columns.Length];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            _right[i] = columns[i].StartsWith('>');
+            _titles[i] = columns[i].TrimStart('>');
+        }
     }
 
     /// <summary>Adds a row, one cell a column.</summary>
@@ -35,12 +41,18 @@ internal sealed class TextTable
     public void Write(TextWriter writer)
     {
         if (_rows.Count == 0) return;
-        var widths = Array.ConvertAll(_titles, title => title.Length);
-        foreach (var row in _rows)
-            for (var i = 0; i < widths.Length; i++) widths[i] = Math.Max(widths[i], row[i].Length);
+        var widths = new int[_titles.Length];
+        var total = Gap.Length * (widths.Length - 1);
+        for (var i = 0; i < widths.Length; i++)
+        {
+            widths[i] = _titles[i].Length;
+            foreach (var row in _rows) widths[i] = Math.Max(widths[i], row[i].Length);
+            total += widths[i];
+        }
+
         var text = new StringBuilder();
         Append(text, _titles, widths);
-        text.Append('-', widths.Sum() + (Gap.Length * (widths.Length - 1))).Append('\n');
+        text.Append('-', total).Append('\n');
         foreach (var row in _rows) Append(text, row, widths);
         writer.Write(text.ToString());
     }

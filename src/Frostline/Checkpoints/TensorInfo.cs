@@ -8,7 +8,16 @@ public sealed record TensorInfo(string Name, TensorType Type, IReadOnlyList<long
 {
     /// <summary>How many elements it has; 1 for a scalar.</summary>
     /// <exception cref="OverflowException">The product of the sizes does not fit into 64 bits.</exception>
-    public long ElementCount => Shape.Aggregate(1L, (product, size) => checked(product * size));
+    public long ElementCount
+    {
+        get
+        {
+            // Asked for every tensor of every file: no enumerator.
+            long product = 1;
+            for (var i = 0; i < Shape.Count; i++) product = checked(product * Shape[i]);
+            return product;
+        }
+    }
 
     /// <summary>How many bytes its elements take, row-major and without gaps.</summary>
     /// <exception cref="OverflowException">The number does not fit into 64 bits.</exception>

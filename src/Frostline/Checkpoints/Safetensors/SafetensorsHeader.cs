@@ -103,7 +103,7 @@ internal sealed class SafetensorsHeader
         if (!_names.Add(name)) throw _bytes.Error($"the safetensors header has the tensor \"{name}\" twice");
         RequireObject(ref reader, name);
         string? type = null;
-        List<long>? shape = null, offsets = null;
+        long[]? shape = null, offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var key = reader.GetString()!;
@@ -125,11 +125,11 @@ internal sealed class SafetensorsHeader
             }
         }
 
-        if (type is null || shape is null || offsets is not { Count: 2 })
+        if (type is null || shape is null || offsets is not { Length: 2 })
             throw _bytes.Error($"tensor \"{name}\" lacks dtype, shape or two data_offsets");
         if (!SafetensorsTypes.TryParse(type, out var parsed))
             throw _bytes.Error($"tensor \"{name}\" has the unsupported type {type}");
-        Add(new TensorInfo(name, parsed, [.. shape]), offsets[0], offsets[1]);
+        Add(new TensorInfo(name, parsed, shape), offsets[0], offsets[1]);
     }
 
     private void Add(TensorInfo info, long begin, long end)
@@ -156,27 +156,35 @@ internal sealed class SafetensorsHeader
             throw _bytes.Error($"safetensors header entry \"{name}\" is not an object");
     }
 
-    private List<long> ReadNumbers(ref Utf8JsonReader reader, string name, string key, int most)
+    private long[] ReadNumbers(ref Utf8JsonReader reader, string name, string key, int most)
     {
         if (reader.TokenType != JsonTokenType.StartArray) throw _bytes.Error($"tensor \"{name}\": {key} is not a list");
-        var numbers = new List<long>();
+        Span<long> numbers = stackalloc long[most];
+        var count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                 throw _bytes.Error($"tensor \"{name}\": {key} holds something other than non-negative integers");
-            if (numbers.Count == most) throw _bytes.Error($"tensor \"{name}\": {key} has more than {most} entries");
-            numbers.Add(number);
+            if (count == most) throw _bytes.Error($"tensor \"{name}\": {key} has more than {most} entries");
+            numbers[count++] = number;
         }
 
-        return numbers;
+        return numbers[..count].ToArray();
     }
 
     /// <summary>Data without holes or overlap from the end of the header to the end of the file.</summary>
     private void CheckLayout(long start)
     {
-        var order = Enumerable.Range(0, Tensors.Count).ToArray();
-        // An empty tensor comes before the one that begins where it lies.
-        Array.Sort(order, (a, b) => (Offsets[a], Tensors[a].ByteCount).CompareTo((Offsets[b], Tensors[b].ByteCount)));
+        var order = new int[Tensors.Count];
+        var isSorted = true;
+        for (var i = 0; i < order.Length; i++)
+        {
+            order[i] = i;
+            isSorted &= i == 0 || Offsets[i - 1] + Tensors[i - 1].ByteCount == Offsets[i];
+        }
+
+        // Most files are in order. An empty tensor comes before the one that begins where it lies.
+        if (!isSorted) Array.Sort(order, (a, b) => (Offsets[a], Tensors[a].ByteCount).CompareTo((Offsets[b], Tensors[b].ByteCount)));
         long end = 0;
         foreach (var i in order)
         {
