@@ -13,7 +13,8 @@ public static class NativeRuntime
     private static int s_initialized;
 
     /// <summary>
-    /// Prepares the process: on glibc the allocator keeps freed memory (see <see cref="Allocator"/>), and where the system's
+    /// Prepares the process: on glibc the allocator keeps freed memory (see <see cref="Allocator"/>), threads that
+    /// have nothing to do sleep, and where the system's
     /// own search fails, TorchSharp's native library is loaded from a copy that an older libstdc++ accepts. Does not load
     /// libtorch. Calling it again does nothing.
     /// </summary>
@@ -21,6 +22,7 @@ public static class NativeRuntime
     {
         if (Interlocked.Exchange(ref s_initialized, 1) != 0) return;
         Allocator.Apply();
+        IdleThreads.Apply();
         TorchLibraryLoader.Register();
     }
 
