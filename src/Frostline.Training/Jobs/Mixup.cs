@@ -61,8 +61,11 @@ public sealed class Mixup
         return (lambda, permutation);
     }
 
-    private static torch.Tensor Mix(torch.Tensor tensor, torch.Tensor order, double lambda) =>
-        (tensor * lambda) + (tensor.index_select(0, order) * (1 - lambda));
+    private static torch.Tensor Mix(torch.Tensor tensor, torch.Tensor order, double lambda)
+    {
+        using Scalar share = lambda, rest = 1 - lambda, one = 1;
+        return tensor.mul(share).add(tensor.index_select(0, order).mul(rest), one);
+    }
 
     /// <summary>A number of the gamma distribution with scale 1 (Marsaglia and Tsang, 2000; boosted below shape 1).</summary>
     private static double Gamma(CounterRandom random, double shape)

@@ -32,7 +32,8 @@ public sealed class NetworkRunner
             (Inputs, Outputs) = (s_plainInputs, s_plainOutputs);
             _run = fields => new Dictionary<string, torch.Tensor>(StringComparer.Ordinal)
             {
-                ["logits"] = plain.call(fields["image"]),
+                // As an operation: a list of layers then runs with the care that some layers need.
+                ["logits"] = EagerOperations.Run(fields["image"], (operations, image) => operations.Call(plain, image)),
             };
         }
         else

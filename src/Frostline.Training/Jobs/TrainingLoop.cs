@@ -115,8 +115,7 @@ public sealed class TrainingLoop
         // Gradients are kept until here: if the loss is no number, those of the step before tell why.
         if (State.Pending == 0) _parts.Optimizer.ZeroGrad();
         var weight = _parts.Loss.WeightOf(outputs, fields);
-        if (_settings.Accumulate == 1) loss.backward();
-        else (loss * weight).backward();
+        Backward(loss, weight);
         State = State with
         {
             Batch = number + 1,
@@ -128,6 +127,18 @@ public sealed class TrainingLoop
         };
         if (State.Pending == _settings.Accumulate) Step();
         Report(TrainingActivity.Train, number + 1, _parts.Loader.BatchesPerEpoch);
+    }
+
+    private void Backward(torch.Tensor loss, double weight)
+    {
+        if (_settings.Accumulate == 1)
+        {
+            loss.backward();
+            return;
+        }
+
+        using Scalar factor = weight;
+        loss.mul(factor).backward();
     }
 
     private void Step()

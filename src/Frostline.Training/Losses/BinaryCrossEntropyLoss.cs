@@ -59,8 +59,14 @@ public sealed class BinaryCrossEntropyLoss : ILoss
         var logits = outputs.Output(_options.Output, Reader);
         ClassTargets.RefuseOtherCount(logits, _classes, _options.Output);
         var target = ClassTargets.AsProbabilities(fields.Field(_options.Target, Reader), logits.shape[1]).to(logits.dtype);
-        if (_options.LabelSmoothing > 0) target = (target * (1 - _options.LabelSmoothing)) + (_options.LabelSmoothing / 2);
+        if (_options.LabelSmoothing > 0) target = Smoothed(target);
         using var positive = _positive is null ? null : torch.tensor(_positive, logits.dtype, logits.device);
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weights: positive);
+    }
+
+    private torch.Tensor Smoothed(torch.Tensor target)
+    {
+        using Scalar share = 1 - _options.LabelSmoothing, half = _options.LabelSmoothing / 2, one = 1;
+        return target.mul(share).add(half, one);
     }
 }

@@ -42,9 +42,10 @@ public sealed class ExponentialAverage : IDisposable
         var decay = Math.Min(Decay, (1.0 + _updates) / (10.0 + _updates));
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
+        using Scalar kept = decay, share = 1 - decay;
         foreach (var (source, average) in _entries)
         {
-            if (average.is_floating_point()) average.mul_(decay).add_(source.Tensor.detach(), alpha: 1 - decay);
+            if (average.is_floating_point()) average.mul_(kept).add_(source.Tensor.detach(), share);
             else average.copy_(source.Tensor);
         }
     }

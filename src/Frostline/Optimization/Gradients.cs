@@ -39,12 +39,13 @@ public static class Gradients
         using var scope = torch.NewDisposeScope();
         var gradients = parameters.Select(p => p.Parameter.grad).OfType<torch.Tensor>().ToList();
         if (gradients.Count == 0) return 0;
-        var total = torch.stack(gradients.Select(g => g.norm())).norm().ToDouble();
+        var total = torch.stack(gradients.Select(g => g.norm())).norm().to(torch.float64).item<double>();
         // The small number, PyTorch's, keeps a norm of 0 from dividing by 0.
         var factor = most / (total + 1e-6);
         if (factor < 1)
         {
-            foreach (var gradient in gradients) gradient.mul_(factor);
+            using Scalar held = factor;
+            foreach (var gradient in gradients) gradient.mul_(held);
         }
 
         return total;
@@ -58,7 +59,8 @@ public static class Gradients
         ArgumentNullException.ThrowIfNull(parameters);
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        foreach (var (_, parameter) in parameters) parameter.grad?.mul_(factor);
+        using Scalar held = factor;
+        foreach (var (_, parameter) in parameters) parameter.grad?.mul_(held);
     }
 }
 

@@ -3,7 +3,7 @@ using TorchSharp;
 namespace Frostline.Optimization;
 
 /// <summary>
-/// Owns a torch optimizer over an explicit list of named parameters. Its state goes out and comes back by parameter name, so
+/// Optimizes an explicit list of named parameters. Its state goes out and comes back by parameter name, so
 /// it survives another order, another grouping and another set of parameters.
 /// </summary>
 /// <remarks>
@@ -97,11 +97,9 @@ public sealed class NamedOptimizer : IDisposable
     /// scope.</returns>
     public IReadOnlyList<NamedTensor> State()
     {
-        var states = _core.States;
         var result = new List<NamedTensor>();
         for (var i = 0; i < Parameters.Count; i++)
-            result.AddRange(
-                _core.Read(states[i]).Select(part => new NamedTensor($"{Parameters[i].Name}.{part.Part}", part.Tensor)));
+            result.AddRange(_core.Read(i).Select(part => new NamedTensor($"{Parameters[i].Name}.{part.Part}", part.Tensor)));
         return result;
     }
 
@@ -115,8 +113,7 @@ public sealed class NamedOptimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(saved);
         var byParameter = Parameters.Select(PartsOf).ToList();
-        var states = _core.States;
-        for (var i = 0; i < Parameters.Count; i++) _core.Write(states[i], Parameters[i].Parameter, byParameter[i]);
+        for (var i = 0; i < Parameters.Count; i++) _core.Write(i, byParameter[i]);
 
         var known = Parameters.SelectMany(p => _core.Parts.Select(part => $"{p.Name}.{part}")).ToHashSet(StringComparer.Ordinal);
         return new OptimizerRestoreReport(
@@ -138,7 +135,7 @@ public sealed class NamedOptimizer : IDisposable
         }
     }
 
-    /// <summary>Frees the torch optimizer and its state; the parameters stay.</summary>
+    /// <summary>Frees the state; the parameters stay.</summary>
     public void Dispose() => _core.Dispose();
 
     private static void RefuseUnequal(NamedParameter named, string part, torch.Tensor saved)

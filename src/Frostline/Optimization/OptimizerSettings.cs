@@ -103,7 +103,7 @@ public sealed record AdamSettings : AdaptiveSettings
     /// <inheritdoc/>
     public override double DefaultWeightDecay => WeightDecay;
 
-    internal override OptimizerCore CreateCore(IReadOnlyList<OptimizerGroup> groups) => new AdamCore(this, groups);
+    internal override OptimizerCore CreateCore(IReadOnlyList<OptimizerGroup> groups) => new AdaptiveCore(this, groups, decoupled: false);
 }
 
 /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter, 2019); <c>torch.optim.AdamW</c>.</summary>
@@ -118,7 +118,7 @@ public sealed record AdamWSettings : AdaptiveSettings
     /// <inheritdoc/>
     public override double DefaultWeightDecay => WeightDecay;
 
-    internal override OptimizerCore CreateCore(IReadOnlyList<OptimizerGroup> groups) => new AdamWCore(this, groups);
+    internal override OptimizerCore CreateCore(IReadOnlyList<OptimizerGroup> groups) => new AdaptiveCore(this, groups, decoupled: true);
 }
 
 /// <summary>Short ways to write <see cref="OptimizerSettings"/>.</summary>

@@ -7,7 +7,8 @@ namespace Frostline.Staging;
 
 /// <summary>
 /// Computes with libtorch, with gradients where they are wanted. Results belong to the dispose scope that is current, as with
-/// any TorchSharp operation. Layers are called as modules, so that forward hooks fire, except 1 x 1 strided convolutions:
+/// any TorchSharp operation. Layers are called as modules, so that forward hooks fire (those of a Sequential do not while it
+/// holds a BatchNorm in training, whose batches are counted apart), except 1 x 1 strided convolutions:
 /// these run as a strided slice and a convolution of stride 1, which is equal bit for bit in exact arithmetic and keeps clear
 /// of a division by zero in oneDNN that ends the process (pytorch issue 177227).
 /// </summary>
@@ -69,7 +70,7 @@ public sealed class EagerOperations : Operations
             throw new FrostlineException(
                 $"a BatchNorm in training needs more than one value a channel but gets {x.ShapeText}; " +
                 "use a larger batch or input, or hold its statistics");
-        return Wrap(norm.call(input));
+        return Wrap(norm is BatchNorm batchNorm ? CountedNorm.Call(batchNorm, input) : norm.call(input));
     }
 
     /// <inheritdoc/>
@@ -79,7 +80,7 @@ public sealed class EagerOperations : Operations
         return Wrap(kind switch
         {
             ActivationKind.Relu => input.relu(),
-            ActivationKind.Relu6 => input.clamp(0, 6),
+            ActivationKind.Relu6 => input.relu6(),
             ActivationKind.Sigmoid => input.sigmoid(),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
         });
@@ -114,7 +115,12 @@ public sealed class EagerOperations : Operations
     }
 
     /// <inheritdoc/>
-    public override Value Add(Value a, Value b) => Wrap(Unwrap(a).add(Unwrap(b)));
+    public override Value Add(Value a, Value b)
+    {
+        // Without a factor, TorchSharp makes one that may be freed during the call.
+        using Scalar one = 1;
+        return Wrap(Unwrap(a).add(Unwrap(b), one));
+    }
 
     /// <inheritdoc/>
     public override Value Concatenate(IReadOnlyList<Value> values, int dimension = 1) => Wrap(cat([.. values.Select(Unwrap)], dimension));
@@ -169,8 +175,8 @@ public sealed class EagerOperations : Operations
     {
         ArgumentNullException.ThrowIfNull(module);
 
-        // A list runs as a module, hooks included, unless that would reach a convolution that has to be taken apart.
-        return module is Sequential sequential && !HoldsStridedPointwise(sequential)
+        // A list runs as a module, hooks included, unless that would reach a layer that needs care.
+        return module is Sequential sequential && !NeedsCare(sequential)
             ? Wrap(sequential.call(Unwrap(x)))
             : base.Call(module, x, shapes);
     }
@@ -187,8 +193,9 @@ public sealed class EagerOperations : Operations
     protected internal override Value ActivationOfFresh(ActivationKind kind, Value x) =>
         kind == ActivationKind.Relu ? Wrap(Unwrap(x).relu_()) : Activation(kind, x);
 
-    private static bool HoldsStridedPointwise(Sequential sequential) =>
-        sequential.children().Any(child => ModuleTranslation.IsStridedPointwise(child) || (child is Sequential inner && HoldsStridedPointwise(inner)));
+    /// <summary>Whether a list holds a convolution that has to be taken apart, or a norm that counts (<see cref="CountedNorm"/>).</summary>
+    private static bool NeedsCare(Sequential sequential) => sequential.children().Any(child =>
+        child is BatchNorm { training: true } || ModuleTranslation.IsStridedPointwise(child) || (child is Sequential inner && NeedsCare(inner)));
 
     private sealed class TensorValue(Tensor tensor) : Value
     {
