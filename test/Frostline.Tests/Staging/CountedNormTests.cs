@@ -26,7 +26,7 @@ public sealed class CountedNormTests
             Assert.True(plain.call(input).Equals(Run(counted, input)));
             Assert.Equal(momentum, counted.momentum);
             foreach (var (name, buffer) in plain.named_buffers())
-                Assert.True(buffer.Equals(counted.get_buffer(name)), $"{name} after batch {batch}");
+                Assert.True(buffer.Equals(counted.get_buffer(name)!), $"{name} after batch {batch}");
         }
 
         if (tracks) Assert.Equal(3, counted.num_batches_tracked!.item<long>());
