@@ -50,7 +50,9 @@ internal abstract class OptimizerCore : IDisposable
 
     public void SetLearningRate(int group, double rate) => _rates[group] = rate;
 
-    /// <summary>The parts of a parameter's state that exist; step counters are new tensors in the caller's dispose scope.</summary>
+    /// <summary>
+    /// The parts of a parameter's state that exist; step counters are new tensors in the caller's dispose scope.
+    /// </summary>
     public abstract IEnumerable<(string Part, torch.Tensor Tensor)> Read(int index);
 
     /// <summary>Replaces a parameter's state by the given parts; all empty means as at the start.</summary>
@@ -130,7 +132,9 @@ internal sealed class SgdCore : OptimizerCore
     }
 }
 
-/// <summary>Adam and AdamW as <c>torch.optim.Adam</c> and <c>torch.optim.AdamW</c>, which differ in where the decay goes.</summary>
+/// <summary>
+/// Adam and AdamW as <c>torch.optim.Adam</c> and <c>torch.optim.AdamW</c>, which differ in where the decay goes.
+/// </summary>
 internal sealed class AdaptiveCore : OptimizerCore
 {
     private const string Mean = "exp_avg", Square = "exp_avg_sq", Largest = "max_exp_avg_sq";
@@ -142,7 +146,7 @@ internal sealed class AdaptiveCore : OptimizerCore
     /// <summary>Creates it.</summary>
     /// <param name="settings">Its numbers.</param>
     /// <param name="groups">Its parameters.</param>
-    /// <param name="decoupled">Whether the decay shrinks the parameter itself (AdamW), or is added to the gradient (Adam).</param>
+    /// <param name="decoupled">Whether the decay shrinks the parameter (AdamW), or is added to the gradient (Adam).</param>
     public AdaptiveCore(AdaptiveSettings settings, IReadOnlyList<OptimizerGroup> groups, bool decoupled)
         : base(settings, groups)
     {
@@ -195,7 +199,8 @@ internal sealed class AdaptiveCore : OptimizerCore
         if (_decoupled) Shrink(parameter, 1 - (rate * decay));
         else gradient = Decayed(gradient, parameter, decay);
 
-        using Scalar beta1 = _settings.Beta1, beta2 = _settings.Beta2, share1 = 1 - _settings.Beta1, share2 = 1 - _settings.Beta2;
+        using Scalar beta1 = _settings.Beta1, share1 = 1 - _settings.Beta1;
+        using Scalar beta2 = _settings.Beta2, share2 = 1 - _settings.Beta2;
         state.Mean.mul_(beta1).add_(gradient, share1);
         state.Square.mul_(beta2).addcmul_(gradient, gradient, share2);
         if (state.Largest is { } largest) largest.copy_(torch.maximum(largest, state.Square));

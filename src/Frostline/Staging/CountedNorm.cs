@@ -5,9 +5,10 @@ using TorchSharp.Modules;
 namespace Frostline.Staging;
 
 /// <summary>
-/// Calls a BatchNorm and counts the batch itself. TorchSharp's <c>forward</c> counts with <c>add_(1)</c>, whose number the garbage
-/// collector may free during the call (docs/native.md): a training would end, or count wrong. While the module runs, its
-/// counter is hidden from it, so it neither counts nor derives a momentum from the count; hooks fire as ever, and find no counter.
+/// Calls a BatchNorm and counts the batch itself. TorchSharp's <c>forward</c> counts with <c>add_(1)</c>, whose number the
+/// garbage collector may free during the call (docs/native.md): a training would end, or count wrong. While the module runs,
+/// its counter is hidden from it, so it neither counts nor derives a momentum from the count; hooks fire as ever, and find no
+/// counter.
 /// </summary>
 internal static class CountedNorm
 {

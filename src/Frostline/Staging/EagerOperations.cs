@@ -193,9 +193,13 @@ public sealed class EagerOperations : Operations
     protected internal override Value ActivationOfFresh(ActivationKind kind, Value x) =>
         kind == ActivationKind.Relu ? Wrap(Unwrap(x).relu_()) : Activation(kind, x);
 
-    /// <summary>Whether a list holds a convolution that has to be taken apart, or a norm that counts (<see cref="CountedNorm"/>).</summary>
+    /// <summary>
+    /// Whether a list holds a convolution that has to be taken apart, or a norm that counts (<see cref="CountedNorm"/>).
+    /// </summary>
     private static bool NeedsCare(Sequential sequential) => sequential.children().Any(child =>
-        child is BatchNorm { training: true } || ModuleTranslation.IsStridedPointwise(child) || (child is Sequential inner && NeedsCare(inner)));
+        child is BatchNorm { training: true }
+        || ModuleTranslation.IsStridedPointwise(child)
+        || (child is Sequential inner && NeedsCare(inner)));
 
     private sealed class TensorValue(Tensor tensor) : Value
     {

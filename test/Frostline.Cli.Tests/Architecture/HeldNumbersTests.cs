@@ -6,8 +6,8 @@ using Xunit;
 namespace Frostline.Cli.Tests.Architecture;
 
 /// <summary>
-/// TorchSharp does not keep a <see cref="Scalar"/> alive while libtorch reads it. So Frostline's code makes one only into a variable
-/// (<c>using Scalar one = 1;</c>), and calls nothing of TorchSharp that makes one inside.
+/// TorchSharp does not keep a <see cref="Scalar"/> alive while libtorch reads it. So Frostline's code makes one only into a
+/// variable (<c>using Scalar one = 1;</c>), and calls nothing of TorchSharp that makes one inside.
 /// </summary>
 public sealed class HeldNumbersTests
 {
@@ -61,7 +61,7 @@ public sealed class HeldNumbersTests
 
     private static bool MakesNumber(MethodBase method) => method is MethodInfo { ReturnType: var type } && type == typeof(Scalar);
 
-    /// <summary>The methods of TorchSharp that make a number, themselves or in what they call (as far as the call is not virtual).</summary>
+    /// <summary>The methods of TorchSharp that make a number, themselves or in what they call, virtual calls left aside.</summary>
     private static HashSet<MethodBase> FindMakers()
     {
         var callers = Methods(typeof(Scalar).Assembly)
@@ -83,18 +83,20 @@ public sealed class HeldNumbersTests
     private static IEnumerable<MethodBase> Methods(Assembly assembly) => assembly.GetTypes().SelectMany(type =>
         type.GetMethods(Declared).Concat<MethodBase>(type.GetConstructors(Declared)));
 
-    /// <summary>What a method calls or takes the address of, and whether the next instruction puts the result into a variable.</summary>
+    /// <summary>What a method calls or takes the address of, and whether the result goes straight into a variable.</summary>
     private static IEnumerable<(MethodBase Target, bool IsStored)> Calls(MethodBase method)
     {
         var code = method.GetMethodBody()?.GetILAsByteArray() ?? [];
         for (var at = 0; at < code.Length;)
         {
             var operation = OperationAt(code, ref at);
-            var token = operation.OperandType is OperandType.InlineMethod or OperandType.InlineTok ? BitConverter.ToInt32(code, at) : 0;
+            var isMember = operation.OperandType is OperandType.InlineMethod or OperandType.InlineTok;
+            var token = isMember ? BitConverter.ToInt32(code, at) : 0;
             at += SizeOfOperand(operation, code, at);
-            if (token == 0 || Resolve(method, token) is not { } target) continue;
+            if (!isMember || Resolve(method, token) is not { } target) continue;
             var next = at;
-            yield return (target, next < code.Length && OperationAt(code, ref next).Name!.StartsWith("stloc", StringComparison.Ordinal));
+            var following = next < code.Length ? OperationAt(code, ref next).Name! : "";
+            yield return (target, following.StartsWith("stloc", StringComparison.Ordinal));
         }
     }
 

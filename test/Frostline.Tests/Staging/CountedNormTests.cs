@@ -1,6 +1,5 @@
 using Frostline.Staging;
 using Frostline.Testing;
-using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
 using static TorchSharp.torch;
