@@ -131,8 +131,8 @@ public sealed partial class InitializationScheme
     {
         var initializers = new Dictionary<string, Initializer>(StringComparer.Ordinal);
         foreach (var rule in _rules)
-        foreach (var name in rule.Choose(tree))
-            initializers[name] = rule.Initializer;
+            foreach (var name in rule.Choose(tree))
+                initializers[name] = rule.Initializer;
         return initializers;
     }
 

@@ -27,8 +27,8 @@ internal sealed class PlannedNetwork
             .ToDictionary(group => group.Key, group => group.Select(entry => entry.Name).ToList(), StringComparer.Ordinal);
         Tensors = [.. tree.DistinctTensors.Select(entry => new PlannedTensor(entry, names[entry.Name], TargetOf(entry, tree)))];
         foreach (var tensor in Tensors)
-        foreach (var name in tensor.Names)
-            _byName[name] = tensor;
+            foreach (var name in tensor.Names)
+                _byName[name] = tensor;
     }
 
     public ModuleTree Tree { get; }

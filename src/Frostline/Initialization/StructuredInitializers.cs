@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Frostline.Initialization;
 
@@ -68,8 +68,8 @@ public sealed class Orthogonal : Initializer
         if (!wide)
         {
             for (var row = 0; row < rows; row++)
-            for (var column = 0; column < columns; column++)
-                values[(row * columns) + column] = vectors[(column * length) + row];
+                for (var column = 0; column < columns; column++)
+                    values[(row * columns) + column] = vectors[(column * length) + row];
         }
 
         Scale(values, Gain);

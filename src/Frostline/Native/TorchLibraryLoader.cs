@@ -59,7 +59,7 @@ internal static class TorchLibraryLoader
             version = version[..Math.Max(0, version.IndexOf('\''))];
             var library = version.StartsWith("GLIBCXX", StringComparison.Ordinal) ? "libstdc++ (package libstdc++6)" : "the C library (glibc)";
             return $"{FileName} cannot be loaded: it needs {version}, which this system's {library} lacks; " +
-                "use a newer release of the distribution (Debian 12, Ubuntu 22.04 or newer are known to work)";
+                "use a newer release of the distribution (Debian 12 is known to work)";
         }
 
         var package = OperatingSystem.IsWindows() ? "libtorch-cpu-win-x64"

@@ -1,6 +1,5 @@
 using Frostline.Checkpoints;
 using Frostline.Initialization;
-using Xunit;
 
 namespace Frostline.Tests.Initialization;
 
@@ -146,11 +145,11 @@ public sealed class InitializerTests
         var (count, length) = (Math.Min(rows, columns), Math.Max(rows, columns));
         double At(int vector, int i) => wide ? q[(vector * columns) + i] : q[(i * columns) + vector];
         for (var a = 0; a < count; a++)
-        for (var b = 0; b < count; b++)
-        {
-            var dot = Enumerable.Range(0, length).Sum(i => At(a, i) * At(b, i));
-            worst = Math.Max(worst, Math.Abs(dot - (a == b ? Gain * Gain : 0)));
-        }
+            for (var b = 0; b < count; b++)
+            {
+                var dot = Enumerable.Range(0, length).Sum(i => At(a, i) * At(b, i));
+                worst = Math.Max(worst, Math.Abs(dot - (a == b ? Gain * Gain : 0)));
+            }
 
         Assert.True(worst < 1e-12, $"off by {worst}");
     }
@@ -178,11 +177,11 @@ public sealed class InitializerTests
         const int Rows = 200, Columns = 64 * 9;
         var q = Values(new Orthogonal(), Target(Rows, 64, 3, 3));
         for (var a = 0; a < Rows; a += 17)
-        for (var b = 0; b < Rows; b += 13)
-        {
-            var dot = Enumerable.Range(0, Columns).Sum(i => q[(a * Columns) + i] * q[(b * Columns) + i]);
-            Assert.Equal(a == b ? 1 : 0, dot, 1e-12);
-        }
+            for (var b = 0; b < Rows; b += 13)
+            {
+                var dot = Enumerable.Range(0, Columns).Sum(i => q[(a * Columns) + i] * q[(b * Columns) + i]);
+                Assert.Equal(a == b ? 1 : 0, dot, 1e-12);
+            }
     }
 
     [Fact]

@@ -1,8 +1,6 @@
-using Frostline.Checkpoints;
 using Frostline.Training.Data;
-using Frostline.Training.Registration;
 using Frostline.Training.Jobs;
-using Xunit;
+using Frostline.Training.Registration;
 
 namespace Frostline.Training.Tests.Jobs;
 
@@ -15,8 +13,15 @@ public sealed class ModelDescriptionTests
     {
         var options = new NetworkOptions
         {
-            Width = 8, Rate = 0.1, Half = 0.5f, Mode = Mode.VeryFast, Text = "a \"quoted\": # text\nwith é", Sizes = [3, 5], Factor = 0.25,
-            Inner = new InnerOptions { Deep = true }, Table = new Dictionary<string, double>(StringComparer.Ordinal) { ["x"] = 1e-7 },
+            Width = 8,
+            Rate = 0.1,
+            Half = 0.5f,
+            Mode = Mode.VeryFast,
+            Text = "a \"quoted\": # text\nwith é",
+            Sizes = [3, 5],
+            Factor = 0.25,
+            Inner = new InnerOptions { Deep = true },
+            Table = new Dictionary<string, double>(StringComparer.Ordinal) { ["x"] = 1e-7 },
         };
         var description = new ModelDescription(
             "0.1.0", s_registry.Networks.Item("net", options), new ClassMap(["ant", "on", "3"], MultiLabel: true), [s_registry.Transforms.Item("shift", new ShiftOptions { By = -1.5 })]);
