@@ -1,5 +1,6 @@
 using Frostline.Checkpoints;
 using Frostline.Initialization;
+using Xunit;
 
 namespace Frostline.Tests.Initialization;
 

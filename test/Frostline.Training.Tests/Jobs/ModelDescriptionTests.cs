@@ -1,6 +1,8 @@
+using Frostline.Checkpoints;
 using Frostline.Training.Data;
 using Frostline.Training.Jobs;
 using Frostline.Training.Registration;
+using Xunit;
 
 namespace Frostline.Training.Tests.Jobs;
 
