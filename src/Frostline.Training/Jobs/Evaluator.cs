@@ -1,3 +1,4 @@
+using Frostline.Native;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
@@ -76,6 +77,7 @@ public sealed class Evaluator
         using var noGrad = torch.no_grad();
         foreach (var batch in _loader.Epoch(0, 0, cancellation))
         {
+            using var pause = FinalizerPause.Enter();
             using var scope = torch.NewDisposeScope();
             var fields = HostTensors.Of(batch, _device);
             var number = batch.Number;

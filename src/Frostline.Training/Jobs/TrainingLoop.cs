@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Frostline.Native;
 using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Metrics;
@@ -99,6 +100,7 @@ public sealed class TrainingLoop
 
     private void TrainBatch(HostBatch batch)
     {
+        using var pause = FinalizerPause.Enter();
         using var scope = torch.NewDisposeScope();
         var fields = HostTensors.Of(batch, _parts.Device);
         var (number, sources) = (batch.Number, batch.Sources);
@@ -143,6 +145,7 @@ public sealed class TrainingLoop
 
     private void Step()
     {
+        using var pause = FinalizerPause.Enter();
         var optimizer = _parts.Optimizer;
         var position = new SchedulePosition((State.Epoch * _stepsPerEpoch) + State.StepInEpoch, _stepsPerEpoch, _settings.Epochs);
         optimizer.LearningRate = optimizer.Settings.LearningRate * _settings.Schedule.FactorAt(position, State.Schedule);

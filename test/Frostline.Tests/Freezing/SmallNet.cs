@@ -1,3 +1,4 @@
+using Frostline.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -42,6 +43,7 @@ internal sealed class SmallNet : nn.Module<Tensor, Tensor>
     {
         for (var i = 0; i < steps; i++)
         {
+            using var pause = FinalizerPause.Enter();
             using var scope = NewDisposeScope();
             train();
             optimizer.zero_grad();
