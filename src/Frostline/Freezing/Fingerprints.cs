@@ -20,6 +20,9 @@ public sealed record Fingerprint(string Type, string Shape, string Hash);
 /// </summary>
 public sealed class Fingerprints
 {
+    /// <summary>The number of bytes from which on hashing uses several threads.</summary>
+    private const long ParallelFrom = 4 << 20;
+
     private readonly IReadOnlyDictionary<string, Fingerprint> _byName;
 
     private Fingerprints(IReadOnlyDictionary<string, Fingerprint> byName) => _byName = byName;
@@ -58,9 +61,12 @@ public sealed class Fingerprints
     internal static Fingerprints Of(ModuleTree tree)
     {
         var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);
+        var entries = tree.DistinctTensors.ToList();
+        // Threads cost more than they save on little data.
+        var threads = entries.Sum(entry => TensorBytes.Count(entry.Tensor)) < ParallelFrom ? 1 : Processors.PhysicalCores;
         Parallel.ForEach(
-            tree.DistinctTensors,
-            new ParallelOptions { MaxDegreeOfParallelism = Processors.PhysicalCores },
+            entries,
+            new ParallelOptions { MaxDegreeOfParallelism = threads },
             entry =>
             {
                 var hash = new XxHash128();
