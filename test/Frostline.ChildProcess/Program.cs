@@ -10,6 +10,7 @@ return args switch
 {
     ["resnet50-step"] => ResNet50Step(),
     ["one-small-image"] => OneSmallImage(),
+    ["collected-steps"] => CollectedSteps.Run(),
     ["train", var recipe, var output] => Training.Run(recipe, output),
     _ => Unknown(),
 };
@@ -40,6 +41,6 @@ static int OneSmallImage()
 
 static int Unknown()
 {
-    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image | train RECIPE OUTPUT");
+    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image | collected-steps | train RECIPE OUTPUT");
     return 2;
 }

@@ -11,6 +11,8 @@ public sealed record ChildResult(int ExitCode, string Output, string Errors);
 /// <summary>Runs .NET programs in processes of their own.</summary>
 public static class ChildProcess
 {
+    private static readonly Dictionary<string, string> s_nothing = [];
+
     /// <summary>The dotnet host that runs this process.</summary>
     public static string Host { get; } = Path.GetFullPath(
         Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
@@ -18,12 +20,15 @@ public static class ChildProcess
     /// <summary>Starts a program without waiting for it; the caller disposes it.</summary>
     /// <param name="assembly">The program's dll.</param>
     /// <param name="arguments">Its arguments.</param>
-    public static Process Start(string assembly, params IReadOnlyList<string> arguments)
+    public static Process Start(string assembly, params IReadOnlyList<string> arguments) => Start(assembly, s_nothing, arguments);
+
+    private static Process Start(string assembly, IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> arguments)
     {
         var start = new ProcessStartInfo(Host) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.ArgumentList.Add("exec");
         start.ArgumentList.Add(assembly);
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         return Process.Start(start) ?? throw new InvalidOperationException($"{Host} did not start");
     }
 
@@ -31,9 +36,18 @@ public static class ChildProcess
     /// <param name="assembly">The program's dll.</param>
     /// <param name="timeout">After which it is ended and the test fails.</param>
     /// <param name="arguments">Its arguments.</param>
-    public static ChildResult Run(string assembly, TimeSpan timeout, params IReadOnlyList<string> arguments)
+    public static ChildResult Run(string assembly, TimeSpan timeout, params IReadOnlyList<string> arguments) =>
+        Run(assembly, timeout, s_nothing, arguments);
+
+    /// <summary>Runs a program to its end, with environment variables besides this process's.</summary>
+    /// <param name="assembly">The program's dll.</param>
+    /// <param name="timeout">After which it is ended and the test fails.</param>
+    /// <param name="environment">The variables.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static ChildResult Run(
+        string assembly, TimeSpan timeout, IReadOnlyDictionary<string, string> environment, params IReadOnlyList<string> arguments)
     {
-        using var process = Start(assembly, arguments);
+        using var process = Start(assembly, environment, arguments);
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(timeout))
