@@ -49,11 +49,11 @@ public sealed class QuickstartTests
         "allow-random=true",
     ];
 
-    /// <summary>The accuracy after the last epoch on 20 validation images of each class, the same ones for everybody.</summary>
+    /// <summary>The accuracy after the last epoch on 40 validation images of each class, the same ones for everybody.</summary>
     private static double Accuracy(string[] sets)
     {
         using var folder = new TemporaryFolder();
-        var recipe = Recipe.Load(s_file, RecipeRun.Registry(), [.. sets, "train.epochs=20", "data.validate.samples-per-class=20", "data.validate.seed=0"]);
+        var recipe = Recipe.Load(s_file, RecipeRun.Registry(), [.. sets, "data.validate.samples-per-class=40", "data.validate.seed=0"]);
         var summary = RecipeRun.Train(recipe, folder.Path).Summary;
         Assert.Equal(0, summary.Audit.Moved);
         return LastOf(summary);
