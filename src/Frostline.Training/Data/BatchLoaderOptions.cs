@@ -12,7 +12,7 @@ public enum SamplingMode
     /// </summary>
     Balanced,
 
-    /// <summary>Every sample once, by index; for validation and prediction.</summary>
+    /// <summary>Every sample once, by index; validation and prediction always do so.</summary>
     Sequential,
 }
 

@@ -88,11 +88,7 @@ public sealed class TrainingData
     }
 
     /// <summary>The loader of the training data.</summary>
-    public BatchLoader TrainLoader() => Loader(Train, TrainTransform, _recipe.Train.Sampling switch
-    {
-        SamplingKind.Balanced => SamplingMode.Balanced,
-        _ => SamplingMode.Shuffled,
-    });
+    public BatchLoader TrainLoader() => Loader(Train, TrainTransform, _recipe.Train.Sampling);
 
     /// <summary>The loader of the validation data; null for none.</summary>
     public BatchLoader? ValidateLoader() => Validate is null ? null : Loader(Validate, Transform, SamplingMode.Sequential);
@@ -112,9 +108,7 @@ public sealed class TrainingData
             Seed = _recipe.Seed,
             Sampling = sampling,
             Workers = _recipe.Data.Workers,
-            Unreadable = _recipe.Data.Unreadable == Recipes.UnreadablePolicy.Skip
-                ? Data.UnreadablePolicy.Skip
-                : Data.UnreadablePolicy.Fail,
+            Unreadable = _recipe.Data.Unreadable,
             Transforms = transforms,
         }));
 

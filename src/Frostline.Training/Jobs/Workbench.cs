@@ -166,6 +166,7 @@ public sealed class Workbench
             case TrainSelectionRule train:
                 return plan.Train(train.Train, rule.Norm, rule.Dropout, train.LearningRate);
             case PolicyRule policy:
+                if (policy.Parameters is { } trained) plan.Parameters(policy.Of, trained);
                 if (rule.Norm is { } norm) plan.Norm(policy.Of, norm);
                 if (rule.Dropout is { } dropout) plan.Dropout(policy.Of, dropout);
                 return plan;

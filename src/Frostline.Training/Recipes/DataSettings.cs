@@ -45,13 +45,3 @@ public sealed record DataSettings : ICheckedOptions
             ? new OptionProblem(nameof(Split), "there is a data set to validate on; keep validate or split, not both")
             : null;
 }
-
-/// <summary>What an unreadable sample does.</summary>
-public enum UnreadablePolicy
-{
-    /// <summary>It ends the run with an error that names it.</summary>
-    Fail,
-
-    /// <summary>It is left out, and the run reports it by name.</summary>
-    Skip,
-}

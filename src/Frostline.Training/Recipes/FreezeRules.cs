@@ -45,16 +45,22 @@ public sealed record TrainSelectionRule : FreezeRule
     public double LearningRate { get; init; } = 1;
 }
 
-/// <summary>Sets norm statistics or dropout apart, and leaves open whether parameters are trained.</summary>
+/// <summary>Sets one or two of the three things apart, and leaves the others as earlier rules have them.</summary>
 public sealed record PolicyRule : FreezeRule, ICheckedOptions
 {
     /// <summary>A selector: what the rule is for.</summary>
     [LeadingKey]
     public required string Of { get; init; }
 
+    /// <summary>
+    /// Whether parameters are trained. Norm statistics and dropout are not touched: with <c>off</c> alone statistics go on moving
+    /// below frozen weights, which the audit reports. Default: unchanged.
+    /// </summary>
+    public bool? Parameters { get; init; }
+
     /// <inheritdoc/>
     public OptionProblem? Check() =>
-        Norm is null && Dropout is null
-            ? new OptionProblem(nameof(Of), "the rule says nothing; add norm: or dropout:, or both")
+        Parameters is null && Norm is null && Dropout is null
+            ? new OptionProblem(nameof(Of), "the rule says nothing; add parameters:, norm: or dropout:")
             : null;
 }

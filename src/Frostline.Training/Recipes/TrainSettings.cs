@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Frostline.Optimization;
+using Frostline.Training.Data;
 using Frostline.Training.Registration;
 
 namespace Frostline.Training.Recipes;
@@ -38,7 +39,7 @@ public sealed record TrainSettings
     /// The order of samples: <c>shuffled</c> sees each once an epoch, <c>balanced</c> draws every class equally often. Default:
     /// shuffled.
     /// </summary>
-    public SamplingKind Sampling { get; init; } = SamplingKind.Shuffled;
+    public SamplingMode Sampling { get; init; } = SamplingMode.Shuffled;
 
     /// <summary>
     /// The parameter alpha of mixup's Beta(alpha, alpha) distribution (Zhang et al. 2018), by which pairs of samples and their
@@ -85,16 +86,4 @@ public sealed record EarlyStoppingSettings
     /// <summary>How much better a value has to be to count. Default: 0.</summary>
     [Range(0d, double.MaxValue)]
     public double MinimumChange { get; init; }
-}
-
-/// <summary>In which order samples are trained on.</summary>
-public enum SamplingKind
-{
-    /// <summary>Each sample once an epoch, in an order drawn anew for each epoch.</summary>
-    Shuffled,
-
-    /// <summary>
-    /// As many draws as there are samples, every class equally often, samples of a class drawn with replacement.
-    /// </summary>
-    Balanced,
 }

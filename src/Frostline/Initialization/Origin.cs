@@ -77,6 +77,6 @@ public abstract record Origin
     public sealed record Calibrated(int Batches, Origin? Before = null) : Origin
     {
         /// <inheritdoc/>
-        public override string Describe() => $"calibrated over {Batches} batches";
+        public override string Describe() => Batches == 1 ? "calibrated over 1 batch" : $"calibrated over {Batches} batches";
     }
 }

@@ -186,6 +186,18 @@ public sealed class TrainJobTests
         Assert.NotEqual(new byte[32], file.Read("norm.running_mean"));
     }
 
+    [Theory]
+    [InlineData("freeze=[{ of: \"body | norm\", parameters: off }]")]
+    [InlineData("freeze=[{ freeze: \"norm.weight | norm.bias | body\" }]")]
+    public void FreezingOnlyParametersMakesTheAuditNameTheDriftingStatistics(string freeze)
+    {
+        using var bench = new RecipeBench();
+        var audit = bench.Train(freeze).Summary.Audit;
+        Assert.Equal(["norm.num_batches_tracked", "norm.running_mean", "norm.running_var"], audit.MovedNames.Order(StringComparer.Ordinal));
+        Assert.Equal(3, audit.Moved);
+        Assert.Empty(audit.DriftedNames);
+    }
+
     [Fact]
     public void AStatedDriftIsReportedAndNoError()
     {

@@ -44,7 +44,7 @@ public sealed class RecipeErrorTests
         { "freeze: [ { freeze: a, train: b } ]", "r.yaml:5:24: \"train\" and \"freeze\" are two rules; write each as its own item of freeze[0]" },
         { "freeze: [ { train: a, learning-rate: 0.1 } ]", "r.yaml:5:38: \"0.1\" has no x behind it; learning-rate wants a factor such as 0.1x" },
         { "freeze: [ { train: a, learning-rate: 0x } ]", "r.yaml:5:38: \"0x\" is out of range: learning-rate is above 0x" },
-        { "freeze: [ { of: a } ]", "r.yaml:5:13: \"of\": the rule says nothing; add norm: or dropout:, or both" },
+        { "freeze: [ { of: a } ]", "r.yaml:5:13: \"of\": the rule says nothing; add parameters:, norm: or dropout:" },
         { "freeze: [ { freeze: a, learning-rate: 2x } ]", "r.yaml:5:24: \"learning-rate\" is no key of freeze[0]" },
     };
 

@@ -1,5 +1,6 @@
 using Frostline.Freezing;
 using Frostline.Optimization;
+using Frostline.Training.Data;
 using Frostline.Training.Losses;
 using Frostline.Training.Recipes;
 using Xunit;
@@ -58,7 +59,7 @@ public sealed class RecipeLoadTests
         Assert.Equal(UnreadablePolicy.Skip, recipe.Data.Unreadable);
         Assert.Equal(0.9, Assert.IsType<SgdSettings>(recipe.Train.Optimizer!.Options).Momentum);
         Assert.Equal(5, recipe.Train.EarlyStopping!.Patience);
-        Assert.Equal(SamplingKind.Balanced, recipe.Train.Sampling);
+        Assert.Equal(SamplingMode.Balanced, recipe.Train.Sampling);
         Assert.Equal(ClassWeightMode.Balanced, ((CrossEntropyOptions)recipe.Loss!.Options).ClassWeights.Mode);
         Assert.Equal(["accuracy", "top-5", "top-k"], recipe.Metrics!.Select(m => m.Name));
         Assert.Equal("accuracy", recipe.Best);

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 using Frostline.Testing;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
+using NJsonSchema;
 using Xunit;
+using YamlDotNet.Serialization;
 
 namespace Frostline.Vision.Tests.Recipes;
 
@@ -42,13 +44,32 @@ public sealed class RecipeSchemaFileTests
     }
 
     [Fact]
-    public void The_recipe_of_the_documentation_loads()
+    public async Task An_editor_finds_every_example_valid_and_a_misspelt_key_wrong()
+    {
+        // The validator knows the older name of this keyword only; its meaning is the same.
+        var olderText = RecipeSchema.Generate(Registry()).Replace("$defs", "definitions", StringComparison.Ordinal);
+        var schema = await JsonSchema.FromJsonAsync(olderText, TestContext.Current.CancellationToken);
+        var texts = Directory.EnumerateFiles(Path.Combine(Fixtures.Repository, "examples"), "*.yaml", SearchOption.AllDirectories)
+            .Select(File.ReadAllText)
+            .Append(RecipeOfTheDocumentation())
+            .ToList();
+        Assert.All(texts, text => Assert.Empty(schema.Validate(Json(text))));
+        Assert.All(texts, text => Assert.NotEmpty(schema.Validate(Json(text.Replace("epochs:", "epoch:", StringComparison.Ordinal)))));
+    }
+
+    [Fact]
+    public void The_recipe_of_the_documentation_loads() => Assert.Equal(
+        "resnet18", Recipe.Parse(RecipeOfTheDocumentation(), "docs/recipes.md", Fixtures.Repository, Registry()).Model.Name);
+
+    private static string RecipeOfTheDocumentation()
     {
         var page = File.ReadAllText(Path.Combine(Fixtures.Repository, "docs", "recipes.md"));
         var start = page.IndexOf("```yaml\n", StringComparison.Ordinal) + "```yaml\n".Length;
-        var text = page[start..page.IndexOf("```\n", start, StringComparison.Ordinal)];
-        Assert.Equal("resnet18", Recipe.Parse(text, "docs/recipes.md", Fixtures.Repository, Registry()).Model.Name);
+        return page[start..page.IndexOf("```\n", start, StringComparison.Ordinal)];
     }
+
+    private static string Json(string yaml) => new SerializerBuilder().JsonCompatible().Build().Serialize(
+        new DeserializerBuilder().WithAttemptingUnquotedStringTypeDeserialization().Build().Deserialize<object>(yaml));
 
     private static void Walk(JsonNode node, string path, List<string> bare)
     {
