@@ -95,6 +95,22 @@ internal static class TorchValues
         return true;
     }
 
+    /// <summary>The storage class of <c>torch</c> that holds a type; null where only an untyped storage does.</summary>
+    public static string? StorageOf(TensorType type)
+    {
+        foreach (var (name, held) in s_storages)
+            if (held == type) return $"{name}Storage";
+        return null;
+    }
+
+    /// <summary>The name of a type in the module <c>torch</c>, for example <c>float8_e4m3fn</c>.</summary>
+    public static string NameOf(TensorType type)
+    {
+        foreach (var (name, named) in s_types)
+            if (named == type) return name;
+        throw new ArgumentOutOfRangeException(nameof(type), type, "unknown tensor type");
+    }
+
     private static PickleTuple Size(PickleCall call) =>
         call.Arguments is [PickleTuple sizes] ? sizes : call.Arguments is [] ? new PickleTuple([]) : throw call.Misused();
 

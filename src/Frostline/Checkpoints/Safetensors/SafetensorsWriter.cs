@@ -60,7 +60,7 @@ public static class SafetensorsWriter
 
     private static ReadOnlyMemory<byte> Header(IReadOnlyList<TensorSource> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        TensorNames.RequireDistinct(tensors);
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, s_options))
         {
@@ -77,8 +77,6 @@ public static class SafetensorsWriter
             {
                 if (info.Name == "__metadata__")
                     throw new CheckpointException("A tensor cannot be called \"__metadata__\" in a safetensors file; rename it");
-                if (!names.Add(info.Name))
-                    throw new CheckpointException($"Two tensors are called \"{info.Name}\"; names must be distinct");
                 WriteTensor(json, info, offset);
                 offset = checked(offset + info.ByteCount);
             }
@@ -97,7 +95,7 @@ public static class SafetensorsWriter
 
     private static void WriteTensor(Utf8JsonWriter json, TensorInfo info, long offset)
     {
-        RequireUnicode(info.Name);
+        TensorNames.RequireUnicode(info.Name);
         json.WriteStartObject(info.Name);
         json.WriteString("dtype", SafetensorsTypes.NameOf(info.Type));
         json.WriteStartArray("shape");
@@ -112,20 +110,8 @@ public static class SafetensorsWriter
 
     private static void WriteText(Utf8JsonWriter json, string key, string value)
     {
-        RequireUnicode(key);
-        RequireUnicode(value);
+        TensorNames.RequireUnicode(key);
+        TensorNames.RequireUnicode(value);
         json.WriteString(key, value);
-    }
-
-    /// <summary>A lone surrogate would be replaced silently.</summary>
-    private static void RequireUnicode(string text)
-    {
-        for (var i = 0; i < text.Length; i++)
-        {
-            if (!char.IsSurrogate(text[i])) continue;
-            if (i + 1 == text.Length || !char.IsSurrogatePair(text[i], text[i + 1]))
-                throw new CheckpointException($"A name or metadata text is not valid Unicode at character {i}; safetensors cannot hold it");
-            i++;
-        }
     }
 }
