@@ -9,6 +9,7 @@ internal readonly ref struct ByteLease : IDisposable
     private readonly ref byte _first;
     private readonly string _name;
     private readonly SafeBuffer? _handle;
+    private readonly StreamBytes? _stream;
 
     public ByteLease(string name, ref byte first, long length, SafeBuffer? handle)
     {
@@ -16,6 +17,14 @@ internal readonly ref struct ByteLease : IDisposable
         _first = ref first;
         Length = length;
         _handle = handle;
+    }
+
+    public ByteLease(StreamBytes stream)
+    {
+        _name = stream.Name;
+        _first = ref Unsafe.NullRef<byte>();
+        _stream = stream;
+        Length = stream.Length;
     }
 
     public long Length { get; }
@@ -30,6 +39,7 @@ internal readonly ref struct ByteLease : IDisposable
                 $"{_name}: is cut short: {count} bytes are needed at byte {offset}, but the file has {Length}; copy or download it again");
         }
 
+        if (_stream is not null) return _stream.Slice(offset, count);
         return MemoryMarshal.CreateReadOnlySpan(ref Unsafe.Add(ref _first, checked((nint)offset)), count);
     }
 

@@ -27,7 +27,7 @@ public abstract class Checkpoint : IDisposable
             if (!_index.TryAdd(tensors[i].Name, i)) throw bytes.Error($"two tensors are called \"{tensors[i].Name}\"");
     }
 
-    /// <summary>The path, as it was given.</summary>
+    /// <summary>The path, or the name for messages, as it was given.</summary>
     public string Source => _bytes.Name;
 
     /// <summary>The format that the content has.</summary>
@@ -80,6 +80,37 @@ public abstract class Checkpoint : IDisposable
         ArgumentNullException.ThrowIfNull(bytes);
         ArgumentException.ThrowIfNullOrEmpty(source);
         return CheckpointFormats.Open(new ArrayBytes(source, bytes), key);
+    }
+
+    /// <summary>Opens a checkpoint that a stream holds, from the stream's position to its end; bytes are read when they are asked for.</summary>
+    /// <param name="stream">
+    /// A stream that reads and seeks. Nobody else may use it while the checkpoint is open. Disposing the checkpoint disposes it,
+    /// and so does failing to open it, unless <paramref name="leaveOpen"/> is set; its position is then unspecified.
+    /// </param>
+    /// <param name="source">The name for messages.</param>
+    /// <param name="key">As in <see cref="Open(string, string)"/>.</param>
+    /// <param name="leaveOpen">Whether the stream stays the caller's to dispose.</param>
+    /// <exception cref="ArgumentException">The stream cannot be read.</exception>
+    /// <exception cref="CheckpointException">
+    /// The stream cannot seek or stands at its end, or as for <see cref="Open(string, string)"/>.
+    /// </exception>
+    public static Checkpoint Open(Stream stream, string source, string? key = null, bool leaveOpen = false)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        if (!stream.CanRead) throw new ArgumentException("The stream cannot be read.", nameof(stream));
+        StreamBytes bytes;
+        try
+        {
+            bytes = StreamBytes.Open(stream, source, leaveOpen);
+        }
+        catch
+        {
+            if (!leaveOpen) stream.Dispose();
+            throw;
+        }
+
+        return CheckpointFormats.Open(bytes, key);
     }
 
     /// <summary>Tells the format of a file from its content, without reading its tensors.</summary>

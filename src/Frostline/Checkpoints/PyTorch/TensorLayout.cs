@@ -6,6 +6,9 @@ namespace Frostline.Checkpoints;
 /// <summary>Checks the views that tensors are, and reads them row by row.</summary>
 internal static class TensorLayout
 {
+    // How many bytes of the file are asked for at once where elements lie apart.
+    private const int Extent = 1 << 22;
+
     /// <summary>What is wrong with a tensor, or null: it must lie in its storage and not unfold beyond the limits.</summary>
     public static string? Fault(TorchTensor tensor, long fileLength)
     {
@@ -60,15 +63,23 @@ internal static class TensorLayout
 
     private static void Gather(in ByteLease lease, long at, long step, int element, Span<byte> row)
     {
-        var count = row.Length / element;
-        var extent = ((count - 1) * step) + element;
-        if (extent > int.MaxValue)
+        // In blocks, because a lease on a stream reads all that lies between the first element and the last.
+        var block = (int)Math.Clamp((Extent - element) / Math.Max(step, 1) + 1, 1, row.Length / element);
+        while (row.Length > 0)
         {
-            for (var i = 0; i < count; i++) lease.Slice(at + (i * step), element).CopyTo(row[(i * element)..]);
-            return;
+            var part = row[..Math.Min(block * element, row.Length)];
+            GatherBlock(lease, at, step, element, part);
+            at += block * step;
+            row = row[part.Length..];
         }
+    }
 
-        var source = lease.Slice(at, (int)extent);
+    private static void GatherBlock(in ByteLease lease, long at, long step, int element, Span<byte> row)
+    {
+        // A single element has no step, however long it is.
+        var count = row.Length / element;
+        if (count == 1) step = element;
+        var source = lease.Slice(at, (int)(((count - 1) * step) + element));
         switch (element)
         {
             case 1: Gather<byte>(source, (int)step, row); break;
