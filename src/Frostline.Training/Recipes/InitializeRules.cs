@@ -59,7 +59,14 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     /// <summary>A prefix that is taken off where a name has it; no name need have it.</summary>
     public string? StripOptionalPrefix { get; init; }
 
-    /// <summary>Regular expressions that change names, applied in order after prefixes are taken off.</summary>
+    /// <summary>
+    /// A map of names, applied after prefixes are taken off: one that is ready made (<c>module</c>, <c>orig-mod</c>,
+    /// <c>wrappers</c>, <c>backbone</c>, <c>backbone-head</c>, <c>timm-hrnet</c>, <c>mmpose-hrnet</c>), or a YAML file, whose
+    /// relative path counts from the recipe's folder. Default: none.
+    /// </summary>
+    public string? Map { get; init; }
+
+    /// <summary>Regular expressions that change names, applied in order after prefixes are taken off and <c>map</c>.</summary>
     public IReadOnlyList<RenameRule> Rename { get; init; } = [];
 
     /// <summary>A prefix that is put before every name, after renaming.</summary>
@@ -77,13 +84,20 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     public string? Skip { get; init; }
 
     /// <summary>From the file's names to the network's, as the rule says.</summary>
-    public KeyMap ToKeyMap()
+    /// <param name="map">What <see cref="Map"/> stands for.</param>
+    internal KeyMap ToKeyMap(KeyMap map)
+    {
+        var prefixes = Prefixes().Then(map);
+        foreach (var rename in Rename) prefixes = prefixes.Rename(rename.From, rename.To);
+        return AddPrefix is null ? prefixes : prefixes.AddPrefix(AddPrefix);
+    }
+
+    private KeyMap Prefixes()
     {
         var map = KeyMap.Identity;
         if (StripPrefix is not null) map = map.StripPrefix(StripPrefix);
         if (StripOptionalPrefix is not null) map = map.StripOptional(StripOptionalPrefix);
-        foreach (var rename in Rename) map = map.Rename(rename.From, rename.To);
-        return AddPrefix is null ? map : map.AddPrefix(AddPrefix);
+        return map;
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,4 @@
-using System.Text;
+using Frostline.Checkpoints;
 using Frostline.Training.Registration;
 
 namespace Frostline.Training.Recipes;
@@ -31,7 +31,7 @@ public sealed partial record Recipe
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var full = Path.GetFullPath(path);
-        return Parse(ReadText(path, full), path, Path.GetDirectoryName(full)!, registry, sets) with { File = path };
+        return Parse(RecipeFile.ReadText(path, full, "recipe"), path, Path.GetDirectoryName(full)!, registry, sets) with { File = path };
     }
 
     /// <summary>Reads a recipe from text.</summary>
@@ -53,7 +53,7 @@ public sealed partial record Recipe
             throw node.Error($"{what}; a recipe is keys and values, and starts with version: 1");
         }
         foreach (var set in sets ?? []) SetOverride.Parse(set).Apply(root);
-        RequireVersion(root);
+        RecipeFile.RequireVersion(root, "recipe");
         var binder = new RecipeBinder(registry);
         LoadExtensions(root, folder, registry);
         var recipe = (Recipe)binder.Object(typeof(Recipe), root, "");
@@ -130,13 +130,25 @@ public sealed partial record Recipe
             $"\"{rule.Load}\" is missing; looked for {string.Join(", ", candidates)}{hint}");
     }
 
-    private static void RequireVersion(MapNode root)
+    /// <summary>From the names in the file of a <c>load</c> rule to the network's.</summary>
+    /// <param name="rule">A rule of <see cref="Initialize"/>.</param>
+    /// <returns>The prefixes that are taken off, the <c>map</c>, the renames and the prefix that is put on, in this order.</returns>
+    /// <exception cref="RecipeException">Its <c>map</c> is neither ready made nor a file, or something in the file is wrong.</exception>
+    public KeyMap KeyMapOf(LoadRule rule)
     {
-        const string Hint = "this Frostline reads version: 1";
-        var version = root.Find("version");
-        if (version is null) throw root.Error($"the recipe lacks the key \"version\"; {Hint}");
-        if (version.Value is not ScalarNode { Quoted: false, Text: "1" })
-            throw version.Value.Error($"\"{version.Value.Excerpt}\" is no version of a recipe that can be read; {Hint}");
+        ArgumentNullException.ThrowIfNull(rule);
+        return rule.ToKeyMap(rule.Map is null ? KeyMap.Identity : NamedMap(rule, rule.Map));
+    }
+
+    private KeyMap NamedMap(LoadRule rule, string map)
+    {
+        if (KeyMaps.Find(map) is { } known) return known;
+        var path = Path.GetFullPath(map, Folder);
+        if (System.IO.File.Exists(path)) return KeyMapFile.Load(path);
+        var index = Initialize.TakeWhile(other => !ReferenceEquals(other, rule)).Count();
+        throw Error(
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"initialize[{index}].map"),
+            $"\"{map}\" is neither a file ({path}) nor one of {string.Join(", ", KeyMaps.Names)}{NearestNames.Hint(map, KeyMaps.Names)}");
     }
 
     private static void LoadExtensions(MapNode root, string folder, Registry registry)
@@ -145,38 +157,5 @@ public sealed partial record Recipe
         // What is no text is reported where the whole recipe is read.
         foreach (var item in list.Items.OfType<ScalarNode>().Where(item => !item.IsNull))
             ExtensionLoader.Load(item.Text, folder, item.Position, registry);
-    }
-
-    private static string ReadText(string path, string full)
-    {
-        var place = new RecipePosition(path, 0, 0);
-        if (Directory.Exists(full)) throw new RecipeException(place, "is a folder; name the recipe's file");
-        if (!System.IO.File.Exists(full)) throw new RecipeException(place, $"there is no such file{NearFiles(full)}");
-        try
-        {
-            var file = new FileInfo(full);
-            // Four bytes a character at the most, and a byte-order mark.
-            if (file.Length > (RecipeText.MostCharacters * 4L) + 4)
-                throw new RecipeException(place, $"the file has {file.Length} bytes, too many for a recipe");
-            var bytes = System.IO.File.ReadAllBytes(full);
-            var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
-            return text.StartsWith('\uFEFF') ? text[1..] : text;
-        }
-        catch (DecoderFallbackException exception)
-        {
-            throw new RecipeException(place, "the file is not UTF-8 text", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new RecipeException(place, $"the file cannot be read: {exception.Message}", exception);
-        }
-    }
-
-    private static string NearFiles(string full)
-    {
-        var folder = Path.GetDirectoryName(full);
-        if (!Directory.Exists(folder)) return $"; the folder {folder} does not exist";
-        var names = Directory.EnumerateFiles(folder, "*.y*ml").Select(file => Path.GetFileName(file)).Take(1000);
-        return NearestNames.Hint(Path.GetFileName(full), names);
     }
 }

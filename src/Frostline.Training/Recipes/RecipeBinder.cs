@@ -7,7 +7,7 @@ using Given = System.Collections.Generic.Dictionary<
 namespace Frostline.Training.Recipes;
 
 /// <summary>Gives a recipe's nodes their C# types. The first error in the file's order ends it.</summary>
-internal sealed partial class RecipeBinder(Registry registry)
+internal sealed partial class RecipeBinder(Registry registry, string whole = "the recipe")
 {
     private readonly Dictionary<string, RecipePosition> _positions = new(StringComparer.Ordinal);
 
@@ -154,7 +154,7 @@ internal sealed partial class RecipeBinder(Registry registry)
         return result;
     }
 
-    private static OptionContract Kind(IReadOnlyList<OptionContract> kinds, RecipeNode node, string path)
+    private OptionContract Kind(IReadOnlyList<OptionContract> kinds, RecipeNode node, string path)
     {
         var leading = kinds.Select(kind => kind.Leading!.Name).ToList();
         if (node is not MapNode map)
@@ -192,7 +192,7 @@ internal sealed partial class RecipeBinder(Registry registry)
 
     private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 
-    private static string NameOf(string path) => path.Length == 0 ? "the recipe" : path;
+    private string NameOf(string path) => path.Length == 0 ? whole : path;
 
     private static string List(IEnumerable<string> names, string conjunction = "and")
     {

@@ -1,6 +1,6 @@
 namespace Frostline.Training.Recipes;
 
-/// <summary>A place in a recipe, or the <c>--set</c> that replaced it.</summary>
+/// <summary>A place in a recipe or in a file that it names, or the <c>--set</c> that replaced it.</summary>
 /// <param name="Source">The recipe's file as the user named it, or <c>--set key=value</c>.</param>
 /// <param name="Line">The line, counted from 1; 0 where the source has no lines.</param>
 /// <param name="Column">The column, counted from 1; 0 where the source has no lines.</param>
@@ -11,7 +11,7 @@ public sealed record RecipePosition(string Source, int Line, int Column)
         Line > 0 ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Source}:{Line}:{Column}") : Source;
 }
 
-/// <summary>An error in a recipe. The message is one line that starts with the place: <c>file:line:column: …</c>.</summary>
+/// <summary>An error in a recipe, or in a file that it names. The message is one line that starts with the place: <c>file:line:column: …</c>.</summary>
 public sealed class RecipeException : FrostlineException
 {
     /// <summary>Creates the error.</summary>

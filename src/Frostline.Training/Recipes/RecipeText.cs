@@ -20,15 +20,17 @@ internal sealed partial class RecipeText
     public const int MostDepth = 32;
 
     private readonly string _text;
+    private readonly string _what;
     private readonly Func<Mark, RecipePosition> _locate;
     private readonly Dictionary<string, RecipeNode> _anchors = new(StringComparer.Ordinal);
     private readonly Parser _parser;
     private int _nodes;
     private Mark _at = Mark.Empty;
 
-    private RecipeText(string text, Func<Mark, RecipePosition> locate)
+    private RecipeText(string text, string what, Func<Mark, RecipePosition> locate)
     {
         _text = text;
+        _what = what;
         _locate = locate;
         _parser = new Parser(new StringReader(text));
     }
@@ -36,15 +38,16 @@ internal sealed partial class RecipeText
     /// <summary>Reads a file's text.</summary>
     /// <param name="text">The YAML.</param>
     /// <param name="source">What the file is called in messages.</param>
+    /// <param name="what">What it should be, for messages.</param>
     /// <exception cref="RecipeException">It is no YAML, has two documents, or passes a limit.</exception>
-    public static RecipeNode Read(string text, string source) =>
-        new RecipeText(text, mark => new RecipePosition(source, (int)mark.Line, (int)mark.Column)).Document();
+    public static RecipeNode Read(string text, string source, string what = "recipe") =>
+        new RecipeText(text, what, mark => new RecipePosition(source, (int)mark.Line, (int)mark.Column)).Document();
 
     /// <summary>Reads the value of a <c>--set</c>.</summary>
     /// <param name="text">The YAML after the equals sign.</param>
     /// <param name="position">The override's place.</param>
     /// <exception cref="RecipeException">It is no YAML, or passes a limit.</exception>
-    public static RecipeNode ReadValue(string text, RecipePosition position) => new RecipeText(text, _ => position).Document();
+    public static RecipeNode ReadValue(string text, RecipePosition position) => new RecipeText(text, "recipe", _ => position).Document();
 
     private RecipeNode Document()
     {
@@ -58,7 +61,7 @@ internal sealed partial class RecipeText
             var root = Node(0);
             _parser.Consume<DocumentEnd>();
             if (_parser.TryConsume<DocumentStart>(out var second))
-                throw new RecipeException(_locate(second.Start), "\"---\" starts a second document; a recipe is one");
+                throw new RecipeException(_locate(second.Start), $"\"---\" starts a second document; a {_what} is one");
             return root;
         }
         catch (YamlException exception)
@@ -139,7 +142,7 @@ internal sealed partial class RecipeText
     private void Spend()
     {
         if (++_nodes > MostNodes)
-            throw new RecipeException(_locate(_at), $"the recipe has more than {MostNodes} values, aliases included");
+            throw new RecipeException(_locate(_at), $"the {_what} has more than {MostNodes} values, aliases included");
     }
 
     private RecipeException Syntax(Mark mark, string message, Exception? inner)

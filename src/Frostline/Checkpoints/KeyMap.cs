@@ -6,7 +6,7 @@ namespace Frostline.Checkpoints;
 /// <summary>
 /// Turns a checkpoint's names into a network's names: a list of rules, each applied to the result of those before it. Maps are
 /// immutable; every method returns a new one. A rule that matches no name is an error, except
-/// <see cref="StripOptional"/>, which says so in a remark instead.
+/// <see cref="StripOptional"/>, which says so in a remark instead. <see cref="KeyMaps"/> has maps that are ready made.
 /// </summary>
 public sealed class KeyMap
 {
@@ -80,6 +80,33 @@ public sealed class KeyMap
         return Add($"map \"{from}\" to \"{to}\"", name => name == from ? to : null, sought: from);
     }
 
+    /// <summary>
+    /// Renames several names at once, so that two can be exchanged. Every one of them must be there.
+    /// </summary>
+    /// <param name="pairs">The new names by whole names; one at least.</param>
+    public KeyMap Map(IReadOnlyDictionary<string, string> pairs)
+    {
+        ArgumentNullException.ThrowIfNull(pairs);
+        return FirstMatch([.. pairs.Select(pair => Identity.Map(pair.Key, pair.Value))]);
+    }
+
+    /// <summary>
+    /// Gives each name to the first of several maps of which a rule matches it; the maps after that one do not see the name. A
+    /// name that none of them matches stays as it is.
+    /// </summary>
+    /// <param name="alternatives">
+    /// The maps, in order; each has a rule at least. As everywhere, each of their rules must match a name, of those that the
+    /// alternatives before it left.
+    /// </param>
+    /// <exception cref="ArgumentException">There is no alternative, or one has no rule.</exception>
+    public KeyMap FirstMatch(params IReadOnlyList<KeyMap> alternatives)
+    {
+        ArgumentNullException.ThrowIfNull(alternatives);
+        if (alternatives.Count == 0 || alternatives.Any(map => map._rules.IsEmpty))
+            throw new ArgumentException("each alternative needs a rule, and there must be one at least", nameof(alternatives));
+        return new(_rules.Add(new FirstRule([.. alternatives])));
+    }
+
     /// <summary>This map, then another one.</summary>
     /// <param name="next">Applied to the results of this.</param>
     public KeyMap Then(KeyMap next)
@@ -99,25 +126,16 @@ public sealed class KeyMap
         ArgumentNullException.ThrowIfNull(names);
         var current = names.ToArray();
         var remarks = new List<string>();
-        foreach (var rule in _rules)
-        {
-            var matches = 0;
-            for (var i = 0; i < current.Length; i++)
-            {
-                if (rule.Apply(current[i]) is not { } renamed) continue;
-                if (renamed.Length == 0)
-                    throw new CheckpointException($"Key map: {rule.Text} leaves nothing of the name \"{current[i]}\"");
-                current[i] = renamed;
-                matches++;
-            }
-
-            if (matches > 0) continue;
-            if (!rule.Optional)
-                throw new CheckpointException($"Key map: {rule.Text} matches none of {current.Length} names{rule.Hint(current)}");
-            remarks.Add($"{rule.Text} matched nothing");
-        }
-
+        Apply(current, [.. Enumerable.Range(0, current.Length)], remarks);
         return new KeyMapResult(Pair(names, current), remarks);
+    }
+
+    // Returns the indices of the names that a rule matched.
+    private HashSet<int> Apply(string[] names, IReadOnlyList<int> among, List<string> remarks)
+    {
+        var matched = new HashSet<int>();
+        foreach (var rule in _rules) matched.UnionWith(rule.Run(names, among, remarks));
+        return matched;
     }
 
     private static KeyPair[] Pair(IReadOnlyList<string> names, string[] targets)
@@ -127,7 +145,8 @@ public sealed class KeyMap
         for (var i = 0; i < targets.Length; i++)
         {
             if (!sources.TryAdd(targets[i], names[i]))
-                throw new CheckpointException($"Key map: \"{sources[targets[i]]}\" and \"{names[i]}\" both become \"{targets[i]}\"");
+                throw new CheckpointException(
+                    $"Key map: \"{sources[targets[i]]}\" and \"{names[i]}\" both become \"{targets[i]}\"; keep them apart");
             pairs[i] = new KeyPair(names[i], targets[i]);
         }
 
@@ -145,12 +164,53 @@ public sealed class KeyMap
     }
 
     private KeyMap Add(string text, Func<string, string?> apply, bool optional = false, string? sought = null) =>
-        new(_rules.Add(new Rule(text, apply, optional, sought)));
+        new(_rules.Add(new NameRule(text, apply, optional, sought)));
 
-    /// <summary>One rule: the new name, or null where it does not match.</summary>
-    private sealed record Rule(string Text, Func<string, string?> Apply, bool Optional, string? Sought)
+    /// <summary>One rule of a map.</summary>
+    private abstract record Rule(string Text)
     {
-        public string Hint(string[] names)
+        /// <summary>Changes some of the names in place, and returns the indices of those that it matched.</summary>
+        public abstract IReadOnlyCollection<int> Run(string[] names, IReadOnlyList<int> among, List<string> remarks);
+    }
+
+    /// <summary>The names that are left go to the next map.</summary>
+    private sealed record FirstRule(ImmutableArray<KeyMap> Maps)
+        : Rule($"first match of ({string.Join(" | ", Maps.Select(map => string.Join(", ", map.Rules)))})")
+    {
+        public override IReadOnlyCollection<int> Run(string[] names, IReadOnlyList<int> among, List<string> remarks)
+        {
+            var matched = new HashSet<int>();
+            foreach (var map in Maps)
+                matched.UnionWith(map.Apply(names, [.. among.Where(index => !matched.Contains(index))], remarks));
+            return matched;
+        }
+    }
+
+    /// <summary>A rule that looks at one name at a time: the new name, or null where it does not match.</summary>
+    private sealed record NameRule(string Text, Func<string, string?> Change, bool Optional, string? Sought) : Rule(Text)
+    {
+        public override IReadOnlyCollection<int> Run(string[] names, IReadOnlyList<int> among, List<string> remarks)
+        {
+            var matched = new List<int>();
+            foreach (var index in among)
+            {
+                if (Change(names[index]) is not { } renamed) continue;
+                if (renamed.Length == 0)
+                    throw new CheckpointException(
+                        $"Key map: {Text} leaves nothing of the name \"{names[index]}\"; match less of it");
+                names[index] = renamed;
+                matched.Add(index);
+            }
+
+            if (matched.Count > 0) return matched;
+            if (!Optional)
+                throw new CheckpointException(
+                    $"Key map: {Text} matches none of {among.Count} names{Hint([.. among.Select(index => names[index])])}");
+            remarks.Add($"{Text} matched nothing");
+            return matched;
+        }
+
+        private string Hint(string[] names)
         {
             if (names.Length == 0) return "";
             // A prefix is compared with the beginnings that exist, a whole name with whole names.

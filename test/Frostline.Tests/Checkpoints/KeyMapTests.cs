@@ -72,5 +72,39 @@ public sealed class KeyMapTests
         Assert.Contains("too long", Assert.Throws<CheckpointException>(() => slow.Apply([new string('a', 60) + "b"])).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_first_alternative_that_matches_takes_a_name()
+    {
+        var map = KeyMap.Identity.StripPrefix("module.").FirstMatch(
+            KeyMap.Identity.Rename("^conv1", "stem").AddPrefix("a."),
+            KeyMap.Identity.AddPrefix("never."));
+        // An added prefix matches every name, so nothing is left for the second alternative.
+        Assert.Contains("add prefix \"never.\" matches none of 0 names", Error(map), StringComparison.Ordinal);
+
+        var result = KeyMap.Identity.StripPrefix("module.").FirstMatch(
+            KeyMap.Identity.Rename("^conv1", "bn1"),
+            KeyMap.Identity.Rename("^bn1", "norm").Rename("weight$", "scale"),
+            KeyMap.Identity.StripOptional("module.")).Apply(s_names);
+        Assert.Equal(["bn1.weight", "norm.scale", "norm.bias"], result.Pairs.Select(p => p.Target));
+        Assert.Equal(["strip optional prefix \"module.\" matched nothing"], result.Remarks);
+    }
+
+    [Fact]
+    public void Names_can_be_exchanged_and_every_one_of_the_pairs_must_be_there()
+    {
+        var pairs = new Dictionary<string, string>(StringComparer.Ordinal) { ["a"] = "b", ["b"] = "a" };
+        Assert.Equal(["b", "a", "c"], KeyMap.Identity.Map(pairs).Apply(["a", "b", "c"]).Pairs.Select(p => p.Target));
+        Assert.Equal(["first match of (map \"a\" to \"b\" | map \"b\" to \"a\")"], KeyMap.Identity.Map(pairs).Rules);
+        var error = Assert.Throws<CheckpointException>(() => KeyMap.Identity.Map(pairs).Apply(["a", "c"]));
+        Assert.Contains("map \"b\" to \"a\" matches none of 1 names", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Alternatives_need_rules()
+    {
+        Assert.Throws<ArgumentException>(() => KeyMap.Identity.FirstMatch());
+        Assert.Throws<ArgumentException>(() => KeyMap.Identity.FirstMatch(KeyMap.Identity));
+    }
+
     private static string Error(KeyMap map) => Assert.Throws<CheckpointException>(() => map.Apply(s_names)).Message;
 }
