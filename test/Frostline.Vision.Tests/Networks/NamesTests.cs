@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Frostline.Staging;
 using Frostline.Testing;
+using Frostline.Training.Registration;
 using Frostline.Vision.Networks;
 using TorchSharp;
 using Xunit;
@@ -10,11 +11,36 @@ namespace Frostline.Vision.Tests.Networks;
 [Collection(LibTorchCollection.Name)]
 public sealed class NamesTests
 {
+    // The networks of these manifests are not ours.
+    private static readonly string[] s_foreign =
+    [
+        "dcpose", "fami_pose", "hrnet_cls_w18", "hrnet_cls_w18_small_v1", "hrnet_cls_w18_small_v2", "hrnet_cls_w32",
+        "hrnet_pose_w32", "hrnet_pose_w48", "hrnet_pose_w48_multiscale",
+    ];
+
+    public static TheoryData<string, ResNetDepth?, int> Manifests => new()
+    {
+        { "resnet18", ResNetDepth.ResNet18, 1000 },
+        { "resnet18_nc10", ResNetDepth.ResNet18, 10 },
+        { "resnet50", ResNetDepth.ResNet50, 1000 },
+        { "resnet20_cifar", null, 10 },
+    };
+
+    [Fact]
+    public void Every_manifest_of_a_network_that_exists_is_compared()
+    {
+        var files = Directory.EnumerateFiles(Fixtures.PathOf("golden/manifests"), "*_manifest.json")
+            .Select(file => Path.GetFileName(file)[..^"_manifest.json".Length]);
+        Assert.Equal(
+            files.Order(StringComparer.Ordinal),
+            Manifests.Select(row => row.Data.Item1).Concat(s_foreign).Order(StringComparer.Ordinal));
+        var ours = new Registry().Add(new VisionExtension()).Networks.Entries.Select(entry => entry.Name);
+        Assert.DoesNotContain(
+            ours, name => name.Contains("hrnet", StringComparison.Ordinal) || name.Contains("pose", StringComparison.Ordinal));
+    }
+
     [Theory]
-    [InlineData("resnet18", ResNetDepth.ResNet18, 1000)]
-    [InlineData("resnet18_nc10", ResNetDepth.ResNet18, 10)]
-    [InlineData("resnet50", ResNetDepth.ResNet50, 1000)]
-    [InlineData("resnet20_cifar", null, 10)]
+    [MemberData(nameof(Manifests))]
     public void Names_order_shapes_and_types_are_PyTorchs(string model, ResNetDepth? depth, int classes)
     {
         using torch.nn.Module network = depth is { } d ? new ResNet(d, classes) : new CifarResNet(20, classes);
