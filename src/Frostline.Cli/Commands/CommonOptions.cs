@@ -8,6 +8,14 @@ internal static class CommonOptions
 {
     public static Argument<string> Recipe() => new("RECIPE") { Description = "The recipe: a YAML file, see docs/recipes.md." };
 
+    public static Argument<string> Checkpoint(string name, string description) => new(name) { Description = description };
+
+    public static Option<string?> Key() => new("--key")
+    {
+        Description = "Which dictionary inside the file, as a path with slashes. Default: the usual wrappers are found.",
+        HelpName = "NAME",
+    };
+
     public static Option<bool> Json() => new("--json")
     {
         Description = "Write the result as JSON to standard output, and everything else to standard error.",

@@ -1,49 +1,46 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Frostline.Checkpoints;
 using Frostline.Cli.Shell;
 
 namespace Frostline.Cli.Commands;
 
-/// <summary><c>frostline inspect</c>: what a checkpoint contains, without reading its values and without libtorch.</summary>
+/// <summary><c>frostline inspect</c>: what a checkpoint contains, without libtorch; values are read only where they are asked for.</summary>
 internal static class InspectCommand
 {
     private const int LongestMetadata = 100;
 
-    // Written so that little has to be compiled when the program starts: this command is to answer at once.
-    private static readonly string?[] s_typeNames = new string?[(int)TensorType.Bool + 1];
-
     public static Command Create(Terminal terminal)
     {
-        var file = new Argument<string>("FILE")
-        {
-            Description = "The checkpoint: safetensors, or a .pth file of PyTorch, old or new.",
-        };
-        var key = new Option<string?>("--key")
-        {
-            Description = "Which dictionary inside the file, as a path with slashes. Default: the usual wrappers are found.",
-            HelpName = "NAME",
-        };
+        var file = CommonOptions.Checkpoint("FILE", "The checkpoint: safetensors, or a .pth file of PyTorch, old or new.");
+        var key = CommonOptions.Key();
+        var stats = new Option<bool>("--stats") { Description = "Read the values too: mean, standard deviation, least, greatest, NaN and infinite." };
+        var tensor = new Option<string?>("--tensor") { Description = "Print the values of this tensor instead of the list.", HelpName = "NAME" };
         var json = CommonOptions.Json();
-        var command = new Command("inspect", "Lists the tensors of a checkpoint.") { file, key, json };
+        var command = new Command("inspect", "Lists the tensors of a checkpoint.") { file, key, stats, tensor, json };
         command.SetAction(result =>
         {
             using var checkpoint = Checkpoint.Open(result.GetRequiredValue(file), result.GetValue(key));
-            if (result.GetValue(json)) JsonOutput.Write(terminal.Output, writer => WriteJson(writer, checkpoint));
-            else WriteTable(terminal.Output, checkpoint);
+            var (asJson, values) = (result.GetValue(json), result.GetValue(stats));
+            if (result.GetValue(tensor) is { } name)
+            {
+                var found = checkpoint.Find(name);
+                if (asJson) JsonOutput.Write(terminal.Output, writer => InspectDetails.WriteTensor(writer, checkpoint, found, values));
+                else InspectDetails.WriteTensor(terminal.Output, checkpoint, found, values);
+                return ExitCodes.Success;
+            }
+
+            if (asJson) JsonOutput.Write(terminal.Output, writer => WriteJson(writer, checkpoint, values));
+            else WriteTable(terminal.Output, checkpoint, values);
             return ExitCodes.Success;
         });
         return command;
     }
 
-    private static void WriteTable(TextWriter output, Checkpoint checkpoint)
+    private static void WriteTable(TextWriter output, Checkpoint checkpoint, bool statistics)
     {
-        var table = new TextTable("name", "type", "shape", ">bytes");
-        foreach (var tensor in checkpoint.Tensors)
-            table.Add(tensor.Name, Name(tensor.Type), Shape(tensor), Units.Count(tensor.ByteCount));
-        table.Write(output);
-        output.Write('\n');
+        if (statistics) InspectDetails.WriteStatistics(output, checkpoint, checkpoint.Tensors);
+        else WriteTensors(output, checkpoint);
         foreach (var (name, value) in checkpoint.Metadata)
             output.Write($"{name}: {Shorten(value)}\n");
         var where = checkpoint.Key.Length == 0 ? "" : $" under \"{checkpoint.Key}\"";
@@ -52,10 +49,19 @@ internal static class InspectCommand
         output.Write($"{Units.Count(values)} values, {Units.Bytes(bytes)}\n");
     }
 
+    private static void WriteTensors(TextWriter output, Checkpoint checkpoint)
+    {
+        var table = new TextTable("name", "type", "shape", ">bytes");
+        foreach (var tensor in checkpoint.Tensors)
+            table.Add(tensor.Name, TensorTexts.Name(tensor.Type), TensorTexts.Shape(tensor), Units.Count(tensor.ByteCount));
+        table.Write(output);
+        output.Write('\n');
+    }
+
     private static string Shorten(string value) =>
         value.Length <= LongestMetadata ? value : $"{value[..LongestMetadata]}… ({Units.Count(value.Length)} characters)";
 
-    private static void WriteJson(Utf8JsonWriter writer, Checkpoint checkpoint)
+    private static void WriteJson(Utf8JsonWriter writer, Checkpoint checkpoint, bool statistics)
     {
         writer.WriteStartObject();
         writer.WriteString("file", checkpoint.Source);
@@ -69,11 +75,9 @@ internal static class InspectCommand
         {
             writer.WriteStartObject();
             writer.WriteString("name", tensor.Name);
-            writer.WriteString("type", Name(tensor.Type));
-            writer.WriteStartArray("shape");
-            for (var i = 0; i < tensor.Shape.Count; i++) writer.WriteNumberValue(tensor.Shape[i]);
-            writer.WriteEndArray();
+            TensorTexts.WriteTo(writer, tensor);
             writer.WriteNumber("bytes", tensor.ByteCount);
+            if (statistics) InspectDetails.WriteStatistics(writer, checkpoint, tensor);
             writer.WriteEndObject();
         }
 
@@ -94,15 +98,5 @@ internal static class InspectCommand
         }
 
         return (values, bytes);
-    }
-
-    private static string Name(TensorType type) => s_typeNames[(int)type] ??= type.ToString().ToLowerInvariant();
-
-    private static string Shape(TensorInfo tensor)
-    {
-        if (tensor.Shape.Count == 0) return "scalar";
-        var text = tensor.Shape[0].ToString(CultureInfo.InvariantCulture);
-        for (var i = 1; i < tensor.Shape.Count; i++) text += " x " + tensor.Shape[i].ToString(CultureInfo.InvariantCulture);
-        return text;
     }
 }

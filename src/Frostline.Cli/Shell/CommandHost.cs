@@ -63,6 +63,9 @@ internal static class CommandHost
             PredictCommand.Create(terminal, cancellation),
             PlanCommand.Create(terminal),
             InspectCommand.Create(terminal),
+            ConvertCommand.Create(terminal),
+            DiffCommand.Create(terminal),
+            HashCommand.Create(terminal),
             SchemaCommand.Create(terminal),
         };
         // The default asks the entry assembly, which is another one where the command runs inside a program.

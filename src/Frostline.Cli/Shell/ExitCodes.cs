@@ -12,6 +12,11 @@ internal static class ExitCodes
     /// <summary>Something in what the user gave is wrong; one line on standard error says what.</summary>
     public const int BadInput = 2;
 
+    /// <summary>
+    /// A comparison found differences. Not 1, as other programs have it: that is a bug here, and a script must be able to tell.
+    /// </summary>
+    public const int Different = 3;
+
     /// <summary>Stopped by Ctrl-C or by the system, with everything saved; the number that shells use for SIGINT.</summary>
     public const int Interrupted = 130;
 }

@@ -209,6 +209,9 @@ public abstract class Checkpoint : IDisposable
     }
 
     /// <summary>Reads a part of a tensor's row-major bytes; offset and length are multiples of its element size.</summary>
+    internal void Read(TensorInfo tensor, long offset, Span<byte> destination) => ReadPart(IndexOf(tensor), offset, destination);
+
+    /// <summary>Reads a part of a tensor's row-major bytes; offset and length are multiples of its element size.</summary>
     private protected abstract void ReadPart(int index, long offset, Span<byte> destination);
 
     private int IndexOf(TensorInfo tensor)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Frostline.Checkpoints;
 using Frostline.Selection;
 
 namespace Frostline.Initialization;

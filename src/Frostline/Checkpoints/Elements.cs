@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using Frostline.Checkpoints;
 
-namespace Frostline.Initialization;
+namespace Frostline.Checkpoints;
 
 /// <summary>
 /// Converts elements between their stored form (little-endian) and float64; rounds once, to the nearest, ties to even.
@@ -43,8 +42,7 @@ internal static class Elements
         }
     }
 
-    /// <summary>Reads values of a floating-point type.</summary>
-    /// <exception cref="ArgumentException">The type is none of the four.</exception>
+    /// <summary>Reads values of any type; a 64-bit integer that float64 cannot hold becomes the nearest that it can.</summary>
     public static void ToDouble(ReadOnlySpan<byte> bytes, TensorType type, Span<double> values)
     {
         switch (type)
@@ -65,7 +63,9 @@ internal static class Elements
                 for (var i = 0; i < values.Length; i++) values[i] = BitConverter.UInt32BitsToSingle((uint)words[i] << 16);
                 break;
             default:
-                throw new ArgumentException($"elements of type {type} are not read as numbers", nameof(type));
+                var size = type.Size();
+                for (var i = 0; i < values.Length; i++) values[i] = ReadOther(bytes.Slice(i * size, size), type);
+                break;
         }
     }
 
@@ -104,6 +104,31 @@ internal static class Elements
         }
 
         return count;
+    }
+
+    private static double ReadOther(ReadOnlySpan<byte> bytes, TensorType type) => type switch
+    {
+        TensorType.Int64 => BinaryPrimitives.ReadInt64LittleEndian(bytes),
+        TensorType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(bytes),
+        TensorType.Int16 => BinaryPrimitives.ReadInt16LittleEndian(bytes),
+        TensorType.Int8 => (sbyte)bytes[0],
+        TensorType.UInt64 => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
+        TensorType.UInt32 => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+        TensorType.UInt16 => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
+        TensorType.UInt8 or TensorType.Bool => bytes[0],
+        // The upper byte of a binary16.
+        TensorType.Float8E5M2 => (double)BitConverter.UInt16BitsToHalf((ushort)(bytes[0] << 8)),
+        TensorType.Float8E4M3 => ReadE4M3(bytes[0]),
+        _ => throw new ArgumentException($"elements of type {type} are not read as numbers", nameof(type)),
+    };
+
+    /// <summary>Exponent bias 7; all ones is no number, and there are no infinities.</summary>
+    private static double ReadE4M3(byte bits)
+    {
+        var (exponent, mantissa) = ((bits >> 3) & 15, bits & 7);
+        if ((bits & 0x7F) == 0x7F) return double.NaN;
+        var size = exponent == 0 ? Math.ScaleB(mantissa, -9) : Math.ScaleB(8 + mantissa, exponent - 10);
+        return bits >= 0x80 ? -size : size;
     }
 
     private static ushort ToBFloat16(double value)

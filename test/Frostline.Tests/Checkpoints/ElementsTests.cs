@@ -3,7 +3,7 @@ using Frostline.Checkpoints;
 using Frostline.Initialization;
 using Xunit;
 
-namespace Frostline.Tests.Initialization;
+namespace Frostline.Tests.Checkpoints;
 
 public sealed class ElementsTests
 {

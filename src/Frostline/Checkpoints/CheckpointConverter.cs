@@ -1,0 +1,92 @@
+namespace Frostline.Checkpoints;
+
+/// <summary>A tensor that was written to another file.</summary>
+/// <param name="Source">What it was.</param>
+/// <param name="Written">What it is now.</param>
+/// <param name="Rounded">How many finite values the new type could not hold exactly and became its nearest.</param>
+/// <param name="Overflowed">How many finite values became infinite; they are not among <paramref name="Rounded"/>.</param>
+public sealed record ConvertedTensor(TensorInfo Source, TensorInfo Written, long Rounded, long Overflowed);
+
+/// <summary>What a conversion did.</summary>
+/// <param name="Format">The format that was written.</param>
+/// <param name="Tensors">The tensors in the order of the file.</param>
+/// <param name="LeftOut">What the written format has no place for: names of metadata, and paths of plain values.</param>
+public sealed record ConversionReport(
+    CheckpointFormat Format, IReadOnlyList<ConvertedTensor> Tensors, IReadOnlyList<string> LeftOut);
+
+/// <summary>Writes the tensors of one checkpoint into another file, in another format, another floating-point type, or both.</summary>
+public static class CheckpointConverter
+{
+    /// <summary>The format that a file's extension asks for: <c>.safetensors</c>, <c>.pth</c> or <c>.pt</c>, in any case.</summary>
+    /// <param name="path">The file to be written.</param>
+    /// <exception cref="CheckpointException">The extension is another.</exception>
+    public static CheckpointFormat FormatOf(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var extension = Path.GetExtension(path);
+        if (extension.Equals(".safetensors", StringComparison.OrdinalIgnoreCase)) return CheckpointFormat.Safetensors;
+        if (extension.Equals(".pth", StringComparison.OrdinalIgnoreCase) || extension.Equals(".pt", StringComparison.OrdinalIgnoreCase))
+            return CheckpointFormat.PyTorchZip;
+        throw new CheckpointException($"{path}: the extension says which format to write; use .safetensors, .pth or .pt");
+    }
+
+    /// <summary>Converts a checkpoint; the file is written whole or not at all.</summary>
+    /// <param name="source">The checkpoint to read; its metadata is kept where both files are safetensors.</param>
+    /// <param name="path">The file to create or replace; its extension says the format, see <see cref="FormatOf"/>.</param>
+    /// <param name="type">
+    /// The type of all tensors whose type is one of float64, float32, float16 and bfloat16, rounded to the nearest, ties to even;
+    /// null leaves every tensor as it is. Integers, booleans and 8-bit floats are never cast.
+    /// </param>
+    /// <exception cref="ArgumentException">The type is none of the four.</exception>
+    /// <exception cref="CheckpointException">
+    /// The extension is none of the three, a tensor is damaged, or the format cannot hold a name.
+    /// </exception>
+    public static ConversionReport Convert(Checkpoint source, string path, TensorType? type = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        if (type is { } wanted && !Elements.IsFloat(wanted))
+            throw new ArgumentException($"Tensors are cast to floating-point types only, not to {wanted}.", nameof(type));
+        var format = FormatOf(path);
+        var converted = new ConvertedTensor[source.Tensors.Count];
+        var tensors = new TensorSource[converted.Length];
+        for (var i = 0; i < converted.Length; i++)
+        {
+            var (at, tensor) = (i, source.Tensors[i]);
+            var cast = type is { } target && target != tensor.Type && Elements.IsFloat(tensor.Type);
+            converted[i] = new(tensor, cast ? tensor with { Type = type!.Value } : tensor, 0, 0);
+            tensors[i] = cast
+                ? new TensorSource(converted[i].Written, stream => converted[at] = Cast(source, converted[at], stream))
+                : TensorSource.From(source, tensor);
+        }
+
+        if (format == CheckpointFormat.Safetensors) SafetensorsWriter.Write(path, tensors, source.Metadata);
+        else PyTorchWriter.Write(path, tensors);
+        var metadata = format == CheckpointFormat.Safetensors ? [] : source.Metadata.Keys;
+        return new(format, converted, [.. metadata, .. source.Values.Select(value => value.Key)]);
+    }
+
+    private static ConvertedTensor Cast(Checkpoint source, ConvertedTensor tensor, Stream stream)
+    {
+        var reader = new ElementReader(source, tensor.Source);
+        var type = tensor.Written.Type;
+        var bytes = new byte[ElementReader.Part * type.Size()];
+        var stored = new double[ElementReader.Part];
+        long rounded = 0, overflowed = 0;
+        while (reader.Next())
+        {
+            var part = bytes.AsSpan(0, reader.Values.Length * type.Size());
+            Elements.FromDouble(reader.Values, type, part);
+            Elements.ToDouble(part, type, stored.AsSpan(0, reader.Values.Length));
+            for (var i = 0; i < reader.Values.Length; i++)
+            {
+                if (!double.IsFinite(reader.Values[i]) || reader.Values[i] == stored[i]) continue;
+                if (double.IsFinite(stored[i])) rounded++;
+                else overflowed++;
+            }
+
+            stream.Write(part);
+        }
+
+        return tensor with { Rounded = rounded, Overflowed = overflowed };
+    }
+}

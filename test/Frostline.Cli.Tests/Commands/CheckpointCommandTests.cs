@@ -1,0 +1,177 @@
+using System.Runtime.InteropServices;
+using Frostline.Checkpoints;
+using Frostline.Cli.Shell;
+using Frostline.Testing;
+using Xunit;
+
+namespace Frostline.Cli.Tests.Commands;
+
+/// <summary><c>convert</c>, <c>diff</c>, <c>hash</c>, and what <c>inspect</c> shows of values.</summary>
+public sealed class CheckpointCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Converting_there_and_back_keeps_the_hash()
+    {
+        var first = Write("a.safetensors", Floats("w", 1, 2.5f, float.NaN), Counter(3));
+        var run = CommandRun.Of("convert", first, _folder.PathOf("b.pth"));
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Equal($"{_folder.PathOf("b.pth")}: PyTorchZip, 2 tensors, 20 B\n", run.Output);
+        Assert.Equal(ExitCodes.Success, CommandRun.Of("convert", _folder.PathOf("b.pth"), _folder.PathOf("c.safetensors"), "--key", "").ExitCode);
+        Assert.Equal(File.ReadAllBytes(first), File.ReadAllBytes(_folder.PathOf("c.safetensors")));
+        var hash = CommandRun.Of("hash", first).Output.Split("  ");
+        Assert.Matches(@"\A[0-9a-f]{64}\z", hash[0]);
+        Assert.Equal(first + "\n", hash[1]);
+        Assert.Equal(hash[0], CommandRun.Of("hash", _folder.PathOf("b.pth"), "--json").Json().GetProperty("hash").GetString());
+    }
+
+    [Fact]
+    public void Casting_rounds_to_the_nearest_even_and_says_what_it_cost()
+    {
+        // 1 + 2^-11 lies between two binary16 numbers and becomes the even one; 70,000 is beyond them.
+        var source = Write("a.safetensors", Floats("w", 1, 1 + (1f / 2048), 1 + (3f / 2048), 70_000), Counter(3));
+        var run = CommandRun.Of("convert", source, _folder.PathOf("half.pt"), "--dtype", "f16");
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Contains("cast: 1 tensors, 2 values rounded, 1 became infinite\n  w: 1 values became infinite\n", run.Output, StringComparison.Ordinal);
+        using (var half = Checkpoint.Open(_folder.PathOf("half.pt")))
+        {
+            Assert.Equal(
+                [(Half)1, (Half)1, (Half)(1 + (2f / 1024)), Half.PositiveInfinity],
+                MemoryMarshal.Cast<byte, Half>(half.Read("w")).ToArray());
+            Assert.Equal(TensorType.Int64, half.Find("counter").Type);
+        }
+
+        var json = CommandRun.Of("convert", source, _folder.PathOf("brain.safetensors"), "--dtype", "bf16", "--json").Json();
+        Assert.Equal("float32", json.GetProperty("tensors")[0].GetProperty("from").GetString());
+        Assert.Equal("bfloat16", json.GetProperty("tensors")[0].GetProperty("type").GetString());
+        Assert.Equal(3, json.GetProperty("tensors")[0].GetProperty("rounded").GetInt64());
+    }
+
+    [Fact]
+    public void What_the_format_has_no_place_for_is_named()
+    {
+        var source = _folder.PathOf("a.safetensors");
+        SafetensorsWriter.Write(source, [Counter(1)], new Dictionary<string, string>(StringComparer.Ordinal) { ["origin"] = "here" });
+        Assert.Contains("left out: 1 values beside the tensors (origin)", CommandRun.Of("convert", source, _folder.PathOf("b.pth")).Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("left out", CommandRun.Of("convert", source, _folder.PathOf("b.safetensors")).Output, StringComparison.Ordinal);
+        using var kept = Checkpoint.Open(_folder.PathOf("b.safetensors"));
+        Assert.Equal("here", kept.Metadata["origin"]);
+    }
+
+    [Theory]
+    [InlineData("b.onnx")]
+    [InlineData("b")]
+    [InlineData("b.pth", "--dtype", "f8")]
+    public void A_wrong_conversion_is_one_line_and_writes_nothing(string output, params string[] options)
+    {
+        var run = CommandRun.Of(["convert", Write("a.safetensors", Counter(1)), _folder.PathOf(output), .. options]);
+        Assert.Equal((ExitCodes.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Matches(@"\Afrostline: [^\n]+\n\z", run.Error);
+        Assert.Single(Directory.EnumerateFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void Equal_tensors_in_other_containers_and_orders_do_not_differ()
+    {
+        var first = Write("a.safetensors", Floats("w", 1, float.NaN), Counter(3));
+        PyTorchWriter.Write(_folder.PathOf("b.pth"), [Counter(3), Floats("w", 1, float.NaN)]);
+        var run = CommandRun.Of("diff", first, _folder.PathOf("b.pth"));
+        Assert.Equal((ExitCodes.Success, "2 tensors equal bit for bit\n", ""), (run.ExitCode, run.Output, run.Error));
+    }
+
+    [Fact]
+    public void Differences_are_listed_with_an_exit_code_of_their_own()
+    {
+        var first = Write("a.safetensors", Floats("same", 1), Floats("moved", 1, 2), Floats("broken", 1), Floats("shape", 1, 2), Floats("gone", 1));
+        var second = Write("b.safetensors", Floats("new", 1), Floats("same", 1), Floats("moved", 1, 1.5f), Floats("broken", float.NaN), Floats("shape", 1));
+        var run = CommandRun.Of("diff", first, second);
+        Assert.Equal((ExitCodes.Different, ""), (run.ExitCode, run.Error));
+        Assert.NotEqual(ExitCodes.Bug, run.ExitCode);
+        Assert.Equal(
+            """
+            name    A          B          largest difference
+            ------------------------------------------------
+            moved   float32 2  float32 2                 0.5
+            broken  float32 1  float32 1                 NaN
+            shape   float32 2  float32 1                   -
+            gone    float32 1  absent                      -
+            new     absent     float32 1                   -
+
+            1 tensors equal bit for bit, 2 of other values, 1 of another type or shape, 2 in one file only
+
+            """,
+            run.Output);
+        var json = CommandRun.Of("diff", first, second, "--json");
+        Assert.Equal(ExitCodes.Different, json.ExitCode);
+        Assert.False(json.Json().GetProperty("equal").GetBoolean());
+        Assert.Equal(0.5, json.Json().GetProperty("tensors")[1].GetProperty("largestDifference").GetDouble());
+        Assert.Equal("NaN", json.Json().GetProperty("tensors")[2].GetProperty("largestDifference").GetString());
+    }
+
+    [Fact]
+    public void Statistics_leave_out_and_count_what_is_not_finite()
+    {
+        var path = Write("a.safetensors", Floats("w", 1, 2, 3, 4, float.NaN, float.PositiveInfinity, float.NegativeInfinity), Floats("none", float.NaN));
+        var run = CommandRun.Of("inspect", path, "--stats");
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Contains("w     float32  7       2.5  1.118    1    4    1    2\n", run.Output, StringComparison.Ordinal);
+        var json = CommandRun.Of("inspect", path, "--stats", "--json").Json().GetProperty("tensors");
+        var statistics = json[0].GetProperty("statistics");
+        Assert.Equal(2.5, statistics.GetProperty("mean").GetDouble());
+        Assert.Equal(Math.Sqrt(1.25), statistics.GetProperty("standardDeviation").GetDouble(), 1e-15);
+        Assert.Equal((1, 2), (statistics.GetProperty("notNumbers").GetInt32(), statistics.GetProperty("infinities").GetInt32()));
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, json[1].GetProperty("statistics").GetProperty("mean").ValueKind);
+    }
+
+    [Fact]
+    public void Values_are_printed_as_NumPy_prints_them()
+    {
+        var path = Write("a.safetensors", Floats("w", 1, -2.5f, 0.1f), Counter(long.MaxValue), Wide());
+        Assert.Equal("w: float32, 3\n[   1 -2.5  0.1]\n", CommandRun.Of("inspect", path, "--tensor", "w").Output);
+        Assert.Equal("counter: int64, scalar\n9223372036854775807\n", CommandRun.Of("inspect", path, "--tensor", "counter").Output);
+        Assert.Equal(
+            """
+            wide: int16, 2 x 10 x 100
+            [[[   0    1    2 ...   97   98   99]
+              [ 100  101  102 ...  197  198  199]
+              [ 200  201  202 ...  297  298  299]
+              ...
+              [ 700  701  702 ...  797  798  799]
+              [ 800  801  802 ...  897  898  899]
+              [ 900  901  902 ...  997  998  999]]
+
+             [[1000 1001 1002 ... 1097 1098 1099]
+              [1100 1101 1102 ... 1197 1198 1199]
+              [1200 1201 1202 ... 1297 1298 1299]
+              ...
+              [1700 1701 1702 ... 1797 1798 1799]
+              [1800 1801 1802 ... 1897 1898 1899]
+              [1900 1901 1902 ... 1997 1998 1999]]]
+
+            """,
+            CommandRun.Of("inspect", path, "--tensor", "wide").Output);
+        var json = CommandRun.Of("inspect", path, "--tensor", "wide", "--json").Json();
+        Assert.Equal(1000, json.GetProperty("values").GetArrayLength());
+        Assert.True(json.GetProperty("truncated").GetBoolean());
+        var missing = CommandRun.Of("inspect", path, "--tensor", "wid");
+        Assert.Equal(ExitCodes.BadInput, missing.ExitCode);
+        Assert.Contains("\"wide\"", missing.Error, StringComparison.Ordinal);
+    }
+
+    private static TensorSource Wide() => TensorSource.From(
+        new("wide", TensorType.Int16, [2, 10, 100]), MemoryMarshal.AsBytes<short>([.. Enumerable.Range(0, 2000).Select(i => (short)i)]).ToArray());
+
+    private static TensorSource Floats(string name, params float[] values) =>
+        TensorSource.From(new(name, TensorType.Float32, [values.Length]), MemoryMarshal.AsBytes<float>(values).ToArray());
+
+    private static TensorSource Counter(long value) => TensorSource.From(new("counter", TensorType.Int64, []), BitConverter.GetBytes(value));
+
+    private string Write(string name, params TensorSource[] tensors)
+    {
+        SafetensorsWriter.Write(_folder.PathOf(name), tensors);
+        return _folder.PathOf(name);
+    }
+}
