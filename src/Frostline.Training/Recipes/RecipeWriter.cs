@@ -199,13 +199,13 @@ internal static partial class RecipeWriter
     }
 
     [GeneratedRegex(
-        @"^[A-Za-z_./][A-Za-z0-9_./\-]*$",
+        @"^[A-Za-z_./][A-Za-z0-9_./\-]*\z",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 1000)]
     private static partial Regex PlainText();
 
     [GeneratedRegex(
-        @"^(null|true|false|on|off|yes|no|y|n|\.inf|\.nan)$|[./]$|^\.+$",
+        @"^(null|true|false|on|off|yes|no|y|n|\.inf|\.nan)\z|[./]\z|^\.+\z",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase,
         matchTimeoutMilliseconds: 1000)]
     private static partial Regex Reserved();
