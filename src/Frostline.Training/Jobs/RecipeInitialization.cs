@@ -81,7 +81,12 @@ internal static class RecipeInitialization
                 var checkpoint = Checkpoint.Open(recipe.FindCheckpoint(load), load.Key);
                 open.Add(checkpoint);
                 return plan.Load(
-                    load.Into, checkpoint, recipe.KeyMapOf(load), new LoadOptions { Require = load.Require, Skip = load.Skip });
+                    load.Into, checkpoint, recipe.KeyMapOf(load), new LoadOptions
+                    {
+                        Require = load.Require,
+                        Skip = load.Skip,
+                        Head = load.Head,
+                    });
             case KeepRule keep:
                 return plan.Keep(keep.Keep);
             case SetRule set:

@@ -83,6 +83,12 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     /// </summary>
     public string? Skip { get; init; }
 
+    /// <summary>
+    /// A selector: a head, which may have another number of classes than the file's. Where shapes differ its tensors are left to
+    /// an earlier rule, which there must be; where they agree they are loaded. Default: none.
+    /// </summary>
+    public string? Head { get; init; }
+
     /// <summary>From the file's names to the network's, as the rule says.</summary>
     /// <param name="map">What <see cref="Map"/> stands for.</param>
     internal KeyMap ToKeyMap(KeyMap map)

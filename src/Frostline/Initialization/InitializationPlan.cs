@@ -63,6 +63,7 @@ public sealed class InitializationPlan
         if (!(options.Require is >= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(options), options.Require, "the required share lies from 0 to 1");
         if (options.Skip is not null) Selector.Parse(options.Skip);
+        if (options.Head is not null) Selector.Parse(options.Head);
         return Add(new LoadRule(Selector.Parse(into), checkpoint, map ?? KeyMap.Identity, options));
     }
 

@@ -14,4 +14,11 @@ public sealed class LoadOptions
     /// example a head with another number of classes. It does not count for <see cref="Require"/>. Default null, nothing.
     /// </summary>
     public string? Skip { get; init; }
+
+    /// <summary>
+    /// A selector over the network's names: a head, which may have another number of classes than the checkpoint's. Tensors in it
+    /// are loaded where the shapes agree; where they differ they are left to an earlier rule, which there must be, do not count
+    /// for <see cref="Require"/>, and are reported as skipped, with both shapes. Default null, nothing.
+    /// </summary>
+    public string? Head { get; init; }
 }

@@ -18,6 +18,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         var keys = map.Pairs.ToDictionary(pair => pair.Target, pair => pair.Source, StringComparer.Ordinal);
         var selected = network.Select(Text, Into).ToHashSet();
         var skip = Options.Skip is null ? [] : network.Select(Text, Selector.Parse(Options.Skip)).ToHashSet();
+        var head = Options.Head is null ? [] : network.Select(Text, Selector.Parse(Options.Head)).ToHashSet();
+        var other = new Dictionary<PlannedTensor, TensorInfo>();
         var wanted = network.Tensors
             .Where(t => selected.Contains(t) && !skip.Contains(t) && t.Entry.Persistent && decisions.IsOpen(t)).ToList();
 
@@ -25,8 +27,15 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         var missing = new List<PlannedTensor>();
         foreach (var tensor in wanted)
         {
-            if (tensor.Names.FirstOrDefault(keys.ContainsKey) is { } name) found.Add(tensor, Checkpoint.Find(keys[name]));
-            else missing.Add(tensor);
+            if (tensor.Names.FirstOrDefault(keys.ContainsKey) is not { } name)
+            {
+                missing.Add(tensor);
+                continue;
+            }
+
+            var source = Checkpoint.Find(keys[name]);
+            var differs = head.Contains(tensor) && !source.Shape.SequenceEqual(tensor.Info.Shape);
+            (differs ? other : found).Add(tensor, source);
         }
 
         RequireFit(found);
@@ -34,7 +43,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         missing.RemoveAll(counters.Contains);
         RequireCoverage(found.Count, missing, map);
 
-        var (unexpected, skipped) = LeftOver(decisions, map, found, selected, skip);
+        foreach (var tensor in other.Keys) decisions.Leave(this, tensor);
+        var (unexpected, skipped) = LeftOver(decisions, map, found, other, selected, skip);
         foreach (var (tensor, source) in found) decisions.Add(this, tensor, new LoadAssignment(Checkpoint, source));
         foreach (var tensor in counters)
             decisions.Add(
@@ -127,6 +137,7 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         PlanDecisions decisions,
         KeyMapResult map,
         Dictionary<PlannedTensor, TensorInfo> found,
+        Dictionary<PlannedTensor, TensorInfo> other,
         HashSet<PlannedTensor> selected,
         HashSet<PlannedTensor> skip)
     {
@@ -146,6 +157,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         string Reason(PlannedTensor tensor) =>
             !selected.Contains(tensor) ? $"outside \"{Into.Text}\""
             : skip.Contains(tensor) ? $"skipped as \"{Options.Skip}\""
+            : other.TryGetValue(tensor, out var file)
+                ? $"head \"{Options.Head}\" of another size, {file.ShapeText} in the file and {tensor.Info.ShapeText} in the network"
             : !tensor.Entry.Persistent ? "computed by the network, not kept in files"
             : $"decided by a later rule: {decisions.Of(tensor)!.Rule}";
     }

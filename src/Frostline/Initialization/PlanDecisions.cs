@@ -5,6 +5,7 @@ internal sealed class PlanDecisions(PlannedNetwork network)
 {
     private readonly Dictionary<PlannedTensor, Decision> _decided = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<PlannedTensor, PlanRule> _declined = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<PlannedTensor, PlanRule> _left = new(ReferenceEqualityComparer.Instance);
     private readonly Stack<PendingLoad> _loads = new();
 
     public PlannedNetwork Network { get; } = network;
@@ -23,6 +24,9 @@ internal sealed class PlanDecisions(PlannedNetwork network)
 
     /// <summary>Notes that a scheme knows no initializer for a parameter, which an earlier rule may still decide.</summary>
     public void Decline(PlanRule rule, PlannedTensor tensor) => _declined.TryAdd(tensor, rule);
+
+    /// <summary>Notes that a rule leaves a tensor to an earlier rule, which there must be.</summary>
+    public void Leave(PlanRule rule, PlannedTensor tensor) => _left.TryAdd(tensor, rule);
 
     /// <summary>Decides what is left, and checks that every copy leads to a value.</summary>
     /// <param name="rules">The plan's rules, in order.</param>
@@ -43,6 +47,13 @@ internal sealed class PlanDecisions(PlannedNetwork network)
                 };
             }
 
+            if (_left.TryGetValue(tensor, out var leaving))
+                throw new InitializationException(
+                    $"{leaving.Text}: {tensor.Name} {tensor.Info.ShapeText} has another shape in the file and is left to an earlier "
+                    + "rule, and there is none; put a draw before")
+                {
+                    Rule = IndexOf(leaving.Text, rules),
+                };
             _decided.Add(tensor, new Decision(TensorProvenance.NoRule, new KeepAssignment()));
         }
 

@@ -155,6 +155,34 @@ public sealed class LoadTests
     }
 
     [Fact]
+    public void A_head_with_another_number_of_classes_is_left_to_a_draw_and_one_with_the_same_is_loaded()
+    {
+        using var source = Drawn(1, classes: 10);
+        using var target = Drawn(2, classes: 2);
+        using var same = Drawn(2, classes: 10);
+        using var checkpoint = Networks.Checkpoint(source);
+        var options = new LoadOptions { Head = "fc" };
+        InitializationPlan Plan() => new InitializationPlan().Draw("fc", InitializationScheme.PyTorch).Load("**", checkpoint, options: options);
+        var report = Plan().Apply(target, 3);
+        Assert.Equal(["fc.weight", "fc.bias"], report.Drawn.Select(t => t.Name));
+        Assert.Equal("head \"fc\" of another size, [10, 4] in the file and [2, 4] in the network", report.Skipped[0].Reason);
+        Assert.Equal(1, report.Loads[0].Coverage);
+        Assert.Equal(8, Plan().Apply(same, 3).Loaded.Count);
+
+        var before = Networks.Values(target);
+        Assert.Contains(
+            "left to an earlier rule, and there is none",
+            Message(() => new InitializationPlan().Load("**", checkpoint, options: options).Apply(target, 3)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "conv.weight is",
+            Message(() => Plan().Load("conv", Networks.Checkpoint(source, t => Networks.Ones(t.Info.Name, 7)), options: options)
+                .Apply(target, 3)),
+            StringComparison.Ordinal);
+        Networks.AssertEqual(before, Networks.Values(target));
+    }
+
+    [Fact]
     public void A_later_draw_wins_over_a_load_and_an_earlier_one_does_not()
     {
         using var source = Drawn(1);
