@@ -114,7 +114,7 @@ public sealed class PlanCommandTests : IDisposable
             """;
         var run = CommandRun.Of("plan", _project.Recipe, "--json", "--set", rules);
         Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
-        Assert.Contains("calibrated over 1 batches", run.Output, StringComparison.Ordinal);
+        Assert.Contains("calibrated over 1 batch", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
