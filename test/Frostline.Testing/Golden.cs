@@ -56,7 +56,7 @@ public sealed class Golden : IDisposable
     {
         using var scope = NewDisposeScope();
         var (e, a) = (expected.detach().to(float64), actual.detach().to(float64));
-        return (a - e).abs().max().ToDouble() / e.std().ToDouble();
+        return (a - e).abs().max().Number() / e.std().Number();
     }
 
     /// <inheritdoc/>

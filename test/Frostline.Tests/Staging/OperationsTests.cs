@@ -24,16 +24,16 @@ public sealed class OperationsTests
         var expected = convolution.forward(plain);
         var actual = EagerOperations.Run(sliced, (operations, x) => operations.Convolution(convolution, x));
         Assert.Equal(expected.shape, actual.shape);
-        Assert.True((actual - expected).abs().max().ToDouble() < 1e-14);
+        Assert.True((actual - expected).abs().max().Number() < 1e-14);
 
         var weights = torch.randn(expected.shape, float64);
         (expected * weights).sum().backward();
         var (weight, bias) = (convolution.weight.grad!.clone(), convolution.bias!.grad!.clone());
         convolution.zero_grad();
         (actual * weights).sum().backward();
-        Assert.True((sliced.grad! - plain.grad!).abs().max().ToDouble() < 1e-14);
-        Assert.True((convolution.weight.grad! - weight).abs().max().ToDouble() < 1e-12);
-        Assert.True((convolution.bias!.grad! - bias).abs().max().ToDouble() < 1e-12);
+        Assert.True((sliced.grad! - plain.grad!).abs().max().Number() < 1e-14);
+        Assert.True((convolution.weight.grad! - weight).abs().max().Number() < 1e-12);
+        Assert.True((convolution.bias!.grad! - bias).abs().max().Number() < 1e-12);
     }
 
     public static TheoryData<string, long[]> ShapeCases()
@@ -111,10 +111,10 @@ public sealed class OperationsTests
         Assert.True(EagerOperations.Run(x, (operations, value) => operations.Dropout(dropout, value)).eq(0).any().ToBoolean());
         dropout.eval();
         torch.random.manual_seed(3);
-        var before = torch.rand(1).ToDouble();
+        var before = torch.rand(1).Number();
         torch.random.manual_seed(3);
         Assert.True(EagerOperations.Run(x, (operations, value) => operations.Dropout(dropout, value)).Equals(x));
-        Assert.Equal(before, torch.rand(1).ToDouble());
+        Assert.Equal(before, torch.rand(1).Number());
     }
 
     [Fact]

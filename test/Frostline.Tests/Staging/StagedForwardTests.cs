@@ -83,7 +83,7 @@ public sealed class StagedForwardTests
         network.train();
         network.forward(torch.randn(2, 3, 8, 8)).sum().backward();
         Assert.All(network.named_parameters().Where(p => !p.name.StartsWith("second", StringComparison.Ordinal)), p => Assert.NotNull(p.parameter.grad));
-        Assert.Equal(1, network.norm.num_batches_tracked!.ToInt64());
+        Assert.Equal(1, network.norm.num_batches_tracked!.WholeNumber());
         Assert.False(network.norm.running_mean!.IsInvalid);
     }
 
