@@ -22,7 +22,7 @@ public sealed class FinalizerPauseTests
         {
             Drop();
             GC.Collect();
-            Thread.Sleep(50);
+            Assert.False(FinalizersCatchUp());
             Assert.Equal(before, Volatile.Read(ref s_finalized));
         }
 
@@ -41,7 +41,7 @@ public sealed class FinalizerPauseTests
         var before = Volatile.Read(ref s_finalized);
         Drop();
         GC.Collect();
-        Thread.Sleep(50);
+        Assert.False(FinalizersCatchUp());
         Assert.Equal(before, Volatile.Read(ref s_finalized));
         outer.Dispose();
         outer.Dispose();
@@ -79,6 +79,9 @@ public sealed class FinalizerPauseTests
             allocating.Join();
         }
     }
+
+    /// <summary>Whether all that waits to be finalized is: at once where finalizers run, not in any time where they stand still.</summary>
+    private static bool FinalizersCatchUp() => Task.Run(GC.WaitForPendingFinalizers).Wait(TimeSpan.FromMilliseconds(50));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Drop() => _ = new Witness();

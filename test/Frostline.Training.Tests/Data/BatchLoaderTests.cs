@@ -15,7 +15,7 @@ public sealed class BatchLoaderTests
         // Samples take unlike times, so that workers overtake each other.
         var dataset = new FakeDataset([.. Enumerable.Range(0, 31).Select(i => new[] { i % 3 })], 3)
         {
-            OnRead = i => Thread.Sleep(i % 5),
+            OnRead = i => Thread.SpinWait(i % 5 * 20_000),
         };
         var one = Record(dataset, Options with { Workers = 1 }, epoch: 3);
         var four = Record(dataset, Options with { Workers = 4, BatchesAhead = 3 }, epoch: 3);
@@ -90,7 +90,8 @@ public sealed class BatchLoaderTests
         foreach (var batch in loader.Epoch(0))
         {
             delivered++;
-            if (delivered % 10 == 1) Thread.Sleep(20);
+            // The workers get the time to read all that they may; one sample more is one too many.
+            if (delivered % 10 == 1) SpinWait.SpinUntil(() => Volatile.Read(ref read) >= Math.Min(400, (delivered + 3) * 4), 100);
             // The batch in hand and three ahead of it, four samples each.
             Assert.InRange(Volatile.Read(ref read), delivered * 4, (delivered + 3) * 4);
             batch.Dispose();
@@ -235,8 +236,7 @@ public sealed class BatchLoaderTests
         using var loader = new BatchLoader(dataset, Options);
         foreach (var batch in loader.Epoch(0)) break;
         var after = Volatile.Read(ref read);
-        Thread.Sleep(30);
-        Assert.Equal(after, Volatile.Read(ref read));
+        Assert.False(SpinWait.SpinUntil(() => Volatile.Read(ref read) != after, 30));
         Assert.InRange(after, 4, 12);
     }
 
