@@ -122,6 +122,40 @@ public abstract class Checkpoint : IDisposable
         return CheckpointFormats.Identify(bytes);
     }
 
+    /// <summary>Tells the format of a file in memory.</summary>
+    /// <param name="bytes">The whole file.</param>
+    /// <param name="source">The name for messages.</param>
+    /// <exception cref="CheckpointException">It is of none of the formats.</exception>
+    public static CheckpointFormat Identify(byte[] bytes, string source)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        using var array = new ArrayBytes(source, bytes);
+        return CheckpointFormats.Identify(array);
+    }
+
+    /// <summary>Tells the format of what a stream holds, from the stream's position to its end.</summary>
+    /// <param name="stream">A stream that reads and seeks; it stays open, and has its old position afterwards.</param>
+    /// <param name="source">The name for messages.</param>
+    /// <exception cref="ArgumentException">The stream cannot be read.</exception>
+    /// <exception cref="CheckpointException">The stream cannot seek, stands at its end, or is of none of the formats.</exception>
+    public static CheckpointFormat Identify(Stream stream, string source)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        if (!stream.CanRead) throw new ArgumentException("The stream cannot be read.", nameof(stream));
+        using var bytes = StreamBytes.Open(stream, source, leaveOpen: true);
+        var position = stream.Position;
+        try
+        {
+            return CheckpointFormats.Identify(bytes);
+        }
+        finally
+        {
+            stream.Position = position;
+        }
+    }
+
     /// <summary>Finds a tensor by its name.</summary>
     /// <param name="name">The dotted name.</param>
     /// <param name="tensor">The tensor, where there is one.</param>

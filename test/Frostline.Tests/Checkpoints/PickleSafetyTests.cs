@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Frostline.Checkpoints;
 using Frostline.Checkpoints.Pickle;
+using Frostline.Testing.Checkpoints;
 using Xunit;
 
 namespace Frostline.Tests.Checkpoints;

@@ -24,7 +24,7 @@ public sealed class SafetensorsTests
 
     [Fact]
     public void What_is_written_is_read_back() =>
-        s_file.Sample(
+        s_file.Holds(
             file =>
             {
                 using var checkpoint = Open(Write(file.Tensors, file.Metadata));
@@ -40,21 +40,7 @@ public sealed class SafetensorsTests
 
                 Assert.Equal(file.Metadata.OrderBy(p => p.Key, StringComparer.Ordinal), checkpoint.Metadata.OrderBy(p => p.Key, StringComparer.Ordinal));
             },
-            iter: 500,
-            threads: 1,
-            seed: "0000000000O1");
-
-    [Fact]
-    public void Mutations_give_only_checkpoint_errors() =>
-        Gen.Select(s_file, Mutation.Any).Sample(
-            (file, mutate) =>
-            {
-                var bytes = mutate(Write(file.Tensors, file.Metadata));
-                Mutation.ReadEverything(bytes);
-            },
-            iter: 3000,
-            threads: 1,
-            seed: "0000000000O2");
+            samples: 500);
 
     [Fact]
     public void Equal_input_gives_equal_bytes_and_data_begins_at_a_multiple_of_eight()

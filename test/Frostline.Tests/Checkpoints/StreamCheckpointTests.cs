@@ -1,5 +1,6 @@
 using Frostline.Checkpoints;
 using Frostline.Testing;
+using Frostline.Testing.Checkpoints;
 using Xunit;
 
 namespace Frostline.Tests.Checkpoints;
@@ -26,6 +27,19 @@ public sealed class StreamCheckpointTests
         using var checkpoint = Checkpoint.Open(stream, "memory", leaveOpen: true);
         Assert.Equal("memory", checkpoint.Source);
         Assert.Equal(ContentHash.Of(s_tensors), checkpoint.ContentHash());
+    }
+
+    [Fact]
+    public void The_format_of_a_stream_is_told_and_its_position_kept()
+    {
+        foreach (var sample in CheckpointSamples.All)
+        {
+            var file = sample.File(sample.Content);
+            using var stream = new MemoryStream([1, 2, 3, .. file]) { Position = 3 };
+            if (sample.Siblings is null) Assert.Equal(sample.Format, Checkpoint.Identify(stream, "stream"));
+            Assert.Equal(3, stream.Position);
+            Assert.Equal(sample.Format, Checkpoint.Identify(file, "memory"));
+        }
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using CsCheck;
+using Frostline.Testing;
 using Frostline.Training.Data;
 using Xunit;
 
@@ -12,7 +13,7 @@ public sealed class DatasetSplitTests
     public void Each_class_is_shared_to_within_one_sample()
     {
         var labels = Gen.Int[0, 6].Array[20, 200];
-        Gen.Select(labels, Gen.Double[0.05, 0.6], Gen.Long).Sample(
+        Gen.Select(labels, Gen.Double[0.05, 0.6], Gen.Long).Holds(
             (l, fraction, seed) =>
             {
                 var dataset = new FakeDataset([.. l.Select(k => new[] { k })], 7);
@@ -26,8 +27,7 @@ public sealed class DatasetSplitTests
                     Assert.True(Math.Abs(there - (fraction * inClass)) < 1, $"class {k}: {there} of {inClass} at {fraction}");
                 }
             },
-            iter: 200,
-            seed: "0000KOIPe036");
+            samples: 200);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using CsCheck;
+using Frostline.Testing;
 using Frostline.Training.Recipes;
 using Xunit;
 
@@ -18,7 +19,7 @@ public sealed class RecipeFuzzTests
     [Fact]
     public void Mutated_recipes_give_a_recipe_or_a_recipe_error() =>
         Gen.Select(Gen.Select(Gen.Int[0, 4000], Gen.Int[0, 30], Gen.OneOf(Pieces)).Array[1, 6], Gen.Bool)
-            .Sample(
+            .Holds(
                 (edits, minimal) =>
                 {
                     var text = minimal ? RecipeFixture.Minimal : RecipeFixture.Full;
@@ -31,11 +32,11 @@ public sealed class RecipeFuzzTests
 
                     ParseSafely(text);
                 },
-                iter: 1500, seed: "0000000000000", threads: 1);
+                samples: 1500);
 
     [Fact]
     public void Random_yaml_gives_a_recipe_or_a_recipe_error() =>
-        Gen.OneOf(Pieces).Array[0, 40].Sample(pieces => ParseSafely(string.Concat(pieces)), iter: 3000, seed: "0000000000000", threads: 1);
+        Gen.OneOf(Pieces).Array[0, 40].Holds(pieces => ParseSafely(string.Concat(pieces)), samples: 3000);
 
     private static void ParseSafely(string text)
     {

@@ -1,4 +1,5 @@
 using CsCheck;
+using Frostline.Testing;
 using Frostline.Training.Recipes;
 using Xunit;
 
@@ -70,7 +71,7 @@ public sealed class SetOverrideTests
     [Fact]
     public void Any_text_is_an_override_or_a_recipe_error() =>
         Gen.Select(Gen.String[Gen.Char["ab.[]=0129x-{}\"' tranefz,:*&!~\n"], 0, 24], Gen.Bool)
-            .Sample(
+            .Holds(
                 (text, prefixed) =>
                 {
                     try
@@ -82,5 +83,5 @@ public sealed class SetOverrideTests
                         Assert.DoesNotContain('\n', exception.Message);
                     }
                 },
-                iter: 1000, seed: "0000000000000", threads: 1);
+                samples: 1000);
 }

@@ -143,7 +143,7 @@ public sealed class DatasetTests
     {
         var pieces = Gen.OneOf(
             "path", "label", "labels", ",", "\n", "\r\n", "\"", "{", "}", ":", "[", "]", "a.png", "|", " ", "\\ud800", "\0", "1");
-        pieces.List[0, 30].Sample(
+        pieces.List[0, 30].Holds(
             list =>
             {
                 try
@@ -155,8 +155,7 @@ public sealed class DatasetTests
                     Assert.DoesNotContain('\n', error.Message);
                 }
             },
-            iter: 3000,
-            seed: "0GpUPLrqNv21");
+            samples: 3000);
     }
 
     [Fact]
@@ -263,7 +262,7 @@ public sealed class DatasetTests
         using var memory = new MemoryStream();
         using (var gzip = new GZipStream(memory, CompressionLevel.Fastest)) gzip.Write(plain);
         var path = Path.Combine(folder.Path, "images");
-        Gen.Select(Gen.OneOf(plain, memory.ToArray()), Gen.Select(Gen.Int[0, 1000], Gen.Byte).Array[0, 4], Gen.Int[0, 60]).Sample(
+        Gen.Select(Gen.OneOf(plain, memory.ToArray()), Gen.Select(Gen.Int[0, 1000], Gen.Byte).Array[0, 4], Gen.Int[0, 60]).Holds(
             (file, changes, length) =>
             {
                 byte[] damaged = [.. file];
@@ -281,9 +280,7 @@ public sealed class DatasetTests
 
                 Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
             },
-            iter: 2000,
-            seed: "0GpUPLrqNv21",
-            threads: 1);
+            samples: 2000);
     }
 
     [Fact]

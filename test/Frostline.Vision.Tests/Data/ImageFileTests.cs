@@ -175,7 +175,7 @@ public sealed class ImageFileTests
             Bitmap(8), Bitmap(24), Bitmap(32), Bitmap(1),
         ];
         var changed = Gen.Select(Gen.Int[0, 100_000], Gen.Byte).Array[1, 8];
-        Gen.Select(Gen.OneOf(files), changed, Gen.Int[0, 3], Gen.Int[0, 100_000]).Sample(
+        Gen.Select(Gen.OneOf(files), changed, Gen.Int[0, 3], Gen.Int[0, 100_000]).Holds(
             (file, changes, cut, length) =>
             {
                 byte[] damaged = [.. file];
@@ -192,9 +192,7 @@ public sealed class ImageFileTests
                     // As promised.
                 }
             },
-            iter: 3000,
-            seed: "0GpUPLrqNv21",
-            threads: 1);
+            samples: 3000);
     }
 
     private static byte[] Bitmap(int bits)

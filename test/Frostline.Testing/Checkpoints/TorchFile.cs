@@ -4,10 +4,10 @@ using System.IO.Hashing;
 using System.Numerics;
 using System.Text;
 
-namespace Frostline.Tests.Checkpoints;
+namespace Frostline.Testing.Checkpoints;
 
 /// <summary>An entry of a zip archive as it is written, with whatever it claims.</summary>
-internal sealed record ZipPart(string Name, byte[] Data)
+public sealed record ZipPart(string Name, byte[] Data)
 {
     public uint? Crc { get; init; }
 
@@ -23,7 +23,7 @@ internal sealed record ZipPart(string Name, byte[] Data)
 }
 
 /// <summary>Lays files out byte for byte as torch.save does.</summary>
-internal static class TorchFile
+public static class TorchFile
 {
     public static byte[] Zip(Action<Pickler> pickle, params (string Key, byte[] Data)[] storages) => Zip(Pickler.Bytes(pickle), storages);
 

@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 
-namespace Frostline.Tests.Checkpoints;
+namespace Frostline.Testing.Checkpoints;
 
 /// <summary>Writes pickles opcode by opcode, good ones and bad ones.</summary>
-internal sealed class Pickler
+public sealed class Pickler
 {
     private readonly List<byte> _bytes = [];
 

@@ -1,0 +1,52 @@
+using System.Runtime.InteropServices;
+using Frostline.Checkpoints;
+
+namespace Frostline.Testing.Checkpoints;
+
+/// <summary>The samples of all formats, each of a few tensors and, where the format has them, values beside them.</summary>
+public static class CheckpointSamples
+{
+    private static readonly byte[] s_numbers = MemoryMarshal.AsBytes<float>([1, 2, 3, 4, 5, 6]).ToArray();
+
+    /// <summary>One sample a format at the least.</summary>
+    public static IReadOnlyList<CheckpointSample> All { get; } =
+    [
+        new("safetensors", CheckpointFormat.Safetensors, Safetensors()),
+        new("pytorch-zip", CheckpointFormat.PyTorchZip, Zip(Pickler.Bytes(State))),
+        new("pytorch-zip-pickle", CheckpointFormat.PyTorchZip, Pickler.Bytes(State), Zip),
+        new("pytorch-legacy", CheckpointFormat.PyTorchLegacy, Legacy(Pickler.Bytes(State))),
+        new("pytorch-legacy-pickle", CheckpointFormat.PyTorchLegacy, Pickler.Bytes(State), Legacy),
+    ];
+
+    /// <summary>Finds a sample by its name.</summary>
+    public static CheckpointSample Find(string name) => All.Single(sample => sample.Name == name);
+
+    private static byte[] Safetensors()
+    {
+        using var stream = new MemoryStream();
+        SafetensorsWriter.Write(
+            stream,
+            [
+                TensorSource.From(new TensorInfo("a.weight", TensorType.Float32, [2, 3]), s_numbers),
+                TensorSource.From(new TensorInfo("a.bias", TensorType.BFloat16, [2]), new byte[4]),
+                TensorSource.From(new TensorInfo("a.count", TensorType.Int64, []), new byte[8]),
+                TensorSource.From(new TensorInfo("a.mask", TensorType.Bool, [0, 4]), Array.Empty<byte>()),
+            ],
+            new Dictionary<string, string> { ["format"] = "pt" });
+        return stream.ToArray();
+    }
+
+    private static void State(Pickler pickler) => pickler.Dict(
+        ("a.weight", Tensor("0", 6, 0, [2, 3], [3, 1])),
+        ("a.bias", Tensor("1", 2, 0, [2], [1])),
+        ("epoch", 3),
+        ("rate", 0.5),
+        ("history", new object[] { 1, "two", Array.Empty<object>() }));
+
+    private static Action<Pickler> Tensor(string key, long count, long offset, long[] size, long[] stride) =>
+        p => p.Tensor("FloatStorage", key, count, offset, size, stride);
+
+    private static byte[] Zip(byte[] pickle) => TorchFile.Zip(pickle, ("0", s_numbers), ("1", new byte[8]));
+
+    private static byte[] Legacy(byte[] pickle) => TorchFile.Legacy(pickle, ("0", 4, s_numbers), ("1", 4, new byte[8]));
+}
