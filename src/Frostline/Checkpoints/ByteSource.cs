@@ -5,16 +5,20 @@ namespace Frostline.Checkpoints;
 /// <summary>The bytes of a checkpoint: bounds-checked reads at any offset, without a position, from any thread.</summary>
 internal abstract class ByteSource : IDisposable
 {
-    protected ByteSource(string name, long length)
+    protected ByteSource(string name, long length, string? folder = null)
     {
         Name = name;
         Length = length;
+        Folder = folder;
     }
 
     /// <summary>The name for messages: the path as the user gave it.</summary>
     public string Name { get; }
 
     public long Length { get; }
+
+    /// <summary>The folder of the file, as its path was given; null for what is in memory or in a stream.</summary>
+    public string? Folder { get; }
 
     /// <summary>Maps a file into memory; only the pages that are read are ever loaded.</summary>
     /// <exception cref="CheckpointException">The file is missing or cannot be opened.</exception>
@@ -35,7 +39,7 @@ internal abstract class ByteSource : IDisposable
             // An empty file cannot be mapped.
             if (file.Length > 0) return new MappedBytes(path, file);
             file.Dispose();
-            return new ArrayBytes(path, []);
+            return new ArrayBytes(path, [], FolderOf(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
@@ -54,8 +58,8 @@ internal abstract class ByteSource : IDisposable
         lease.Slice(offset, destination.Length).CopyTo(destination);
     }
 
-    /// <summary>The error of this file.</summary>
-    public CheckpointException Error(string what, Exception? inner = null) => new($"{Name}: {what}", inner);
+    /// <summary>The error of this file, in one line: names that the file brings may hold line breaks.</summary>
+    public CheckpointException Error(string what, Exception? inner = null) => new($"{Name}: {what.ReplaceLineEndings(" ")}", inner);
 
     public void Dispose()
     {
@@ -65,13 +69,16 @@ internal abstract class ByteSource : IDisposable
 
     protected abstract void Dispose(bool disposing);
 
+    // Links are not followed: what lies beside the file lies beside the link.
+    private static string FolderOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
+
     private sealed class MappedBytes : ByteSource
     {
         private readonly MemoryMappedFile _file;
         private readonly MemoryMappedViewAccessor _view;
 
         public MappedBytes(string name, FileStream file)
-            : base(name, file.Length)
+            : base(name, file.Length, FolderOf(name))
         {
             _file = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             _view = _file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
@@ -99,8 +106,8 @@ internal sealed class ArrayBytes : ByteSource
 {
     private readonly byte[] _bytes;
 
-    public ArrayBytes(string name, byte[] bytes)
-        : base(name, bytes.Length) => _bytes = bytes;
+    public ArrayBytes(string name, byte[] bytes, string? folder = null)
+        : base(name, bytes.Length, folder) => _bytes = bytes;
 
     public override ByteLease Lease() =>
         new(Name, ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(_bytes), Length, handle: null);

@@ -13,12 +13,19 @@ public abstract class Checkpoint : IDisposable
     private const int ChunkSize = 1 << 20;
 
     private readonly ByteSource _bytes;
+    private readonly SiblingFiles? _siblings;
     private readonly Dictionary<string, int> _index;
 
+    /// <summary>Takes over the bytes, and the files beside them where the format has some.</summary>
     private protected Checkpoint(
-        ByteSource bytes, CheckpointFormat format, IReadOnlyList<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        ByteSource bytes,
+        CheckpointFormat format,
+        IReadOnlyList<TensorInfo> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null,
+        SiblingFiles? siblings = null)
     {
         _bytes = bytes;
+        _siblings = siblings;
         Format = format;
         Tensors = tensors;
         Metadata = metadata ?? ReadOnlyDictionary<string, string>.Empty;
@@ -36,7 +43,14 @@ public abstract class Checkpoint : IDisposable
     /// <summary>The tensors in the order of the file.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; }
 
-    /// <summary>The text entries beside the tensors: <c>__metadata__</c> of safetensors; empty in other formats.</summary>
+    /// <summary>
+    /// The text entries beside the tensors: <c>__metadata__</c> of safetensors, and of a sharded set also <c>metadata</c> of the index;
+    /// empty in other formats.
+    /// </summary>
+    /// <remarks>
+    /// In a sharded set an entry of a shard that says something else than the same entry before it is called <c>FILE:KEY</c>.
+    /// <c>total_size</c> is what the index claims: writers count differently (tied tensors, whole files), so nobody checks it.
+    /// </remarks>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>
@@ -238,6 +252,7 @@ public abstract class Checkpoint : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _siblings?.Dispose();
         _bytes.Dispose();
         GC.SuppressFinalize(this);
     }

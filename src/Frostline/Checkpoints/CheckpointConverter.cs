@@ -59,11 +59,17 @@ public static class CheckpointConverter
                 : TensorSource.From(source, tensor);
         }
 
-        if (format == CheckpointFormat.Safetensors) SafetensorsWriter.Write(path, tensors, source.Metadata);
+        var metadata = format == CheckpointFormat.Safetensors ? KeptMetadata(source) : [];
+        if (format == CheckpointFormat.Safetensors) SafetensorsWriter.Write(path, tensors, metadata);
         else PyTorchWriter.Write(path, tensors);
-        var metadata = format == CheckpointFormat.Safetensors ? [] : source.Metadata.Keys;
-        return new(format, converted, [.. metadata, .. source.Values.Select(value => value.Key)]);
+        var leftOut = source.Metadata.Keys.Where(key => !metadata.ContainsKey(key));
+        return new(format, converted, [.. leftOut, .. source.Values.Select(value => value.Key)]);
     }
+
+    /// <summary>The size that the index of a sharded set claims is no property of its tensors, and a cast would make it wrong.</summary>
+    private static Dictionary<string, string> KeptMetadata(Checkpoint source) =>
+        source.Metadata.Where(entry => source.Format != CheckpointFormat.SafetensorsSharded || entry.Key != "total_size")
+            .ToDictionary(StringComparer.Ordinal);
 
     private static ConvertedTensor Cast(Checkpoint source, ConvertedTensor tensor, Stream stream)
     {

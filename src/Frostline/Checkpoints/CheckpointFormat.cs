@@ -11,4 +11,7 @@ public enum CheckpointFormat
 
     /// <summary>What <c>torch.save</c> wrote before: several pickles, then the storages.</summary>
     PyTorchLegacy,
+
+    /// <summary>Several safetensors files and a JSON index that says which of them each tensor is in, as Hugging Face writes them.</summary>
+    SafetensorsSharded,
 }

@@ -13,6 +13,7 @@ internal static class CheckpointFormats
             return Identify(bytes) switch
             {
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
+                CheckpointFormat.SafetensorsSharded => ShardedSafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
                 _ => PyTorchLegacyCheckpoint.Open(bytes, key),
             };
@@ -36,6 +37,7 @@ internal static class CheckpointFormats
         }
 
         if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
+        if (SafetensorsIndex.Matches(bytes)) return CheckpointFormat.SafetensorsSharded;
         throw bytes.Error($"{Describe(bytes)}; Frostline reads safetensors and PyTorch files (.pth, .pt)");
     }
 

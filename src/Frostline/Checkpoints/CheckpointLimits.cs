@@ -9,6 +9,9 @@ public static class CheckpointLimits
     /// <summary>The longest safetensors header in bytes: the format's own limit.</summary>
     public const long SafetensorsHeaderBytes = SafetensorsHeader.MaximumLength;
 
+    /// <summary>The longest index of a sharded safetensors set in bytes (100 MB, as for a header; 10,000 tensors take about 1 MB).</summary>
+    public const long SafetensorsIndexBytes = SafetensorsHeader.MaximumLength;
+
     /// <summary>The longest pickle in bytes (64 MiB; a network of 10,000 tensors takes about 1.5 MB).</summary>
     public const int PickleBytes = 64 << 20;
 

@@ -61,6 +61,23 @@ public sealed class CheckpointCommandTests : IDisposable
         Assert.Equal("here", kept.Metadata["origin"]);
     }
 
+    [Fact]
+    public void A_sharded_set_is_one_checkpoint_to_every_command()
+    {
+        var index = _folder.PathOf("m.safetensors.index.json");
+        SafetensorsWriter.WriteSharded(index, [Floats("w", 1, 2), Counter(3)], 8, new Dictionary<string, string> { ["origin"] = "here" });
+        var inspected = CommandRun.Of("inspect", index);
+        Assert.Equal((ExitCodes.Success, ""), (inspected.ExitCode, inspected.Error));
+        Assert.Contains("origin: here\ntotal_size: 16\n", inspected.Output, StringComparison.Ordinal);
+        Assert.Contains($"{index}: SafetensorsSharded, 2 tensors, 3 values, 16 B\n", inspected.Output, StringComparison.Ordinal);
+        var converted = CommandRun.Of("convert", index, _folder.PathOf("one.safetensors"));
+        Assert.Contains("left out: 1 values beside the tensors (total_size)", converted.Output, StringComparison.Ordinal);
+        using (var one = Checkpoint.Open(_folder.PathOf("one.safetensors"))) Assert.Equal("here", Assert.Single(one.Metadata).Value);
+        Assert.Equal(ExitCodes.Success, CommandRun.Of("diff", index, _folder.PathOf("one.safetensors")).ExitCode);
+        Assert.Equal(
+            CommandRun.Of("hash", index).Output.Split("  ")[0], CommandRun.Of("hash", _folder.PathOf("one.safetensors")).Output.Split("  ")[0]);
+    }
+
     [Theory]
     [InlineData("b.onnx")]
     [InlineData("b")]

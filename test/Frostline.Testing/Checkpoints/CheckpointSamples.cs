@@ -16,6 +16,7 @@ public static class CheckpointSamples
         new("pytorch-zip-pickle", CheckpointFormat.PyTorchZip, Pickler.Bytes(State), Zip),
         new("pytorch-legacy", CheckpointFormat.PyTorchLegacy, Legacy(Pickler.Bytes(State))),
         new("pytorch-legacy-pickle", CheckpointFormat.PyTorchLegacy, Pickler.Bytes(State), Legacy),
+        new("safetensors-sharded", CheckpointFormat.SafetensorsSharded, ShardedIndex(), Siblings: Shards()),
     ];
 
     /// <summary>Finds a sample by its name.</summary>
@@ -35,6 +36,19 @@ public static class CheckpointSamples
             new Dictionary<string, string> { ["format"] = "pt" });
         return stream.ToArray();
     }
+
+    private static byte[] ShardedIndex() => ShardedSet.Index(
+        """{ "total_size": 36, "made": { "by": ["hand"] } }""",
+        ("a.weight", "m-00001-of-00002.safetensors"), ("a.bias", "m-00002-of-00002.safetensors"), ("a.count", "m-00002-of-00002.safetensors"));
+
+    private static (string Name, byte[] Bytes)[] Shards() =>
+    [
+        ("m-00001-of-00002.safetensors", ShardedSet.Shard(null, TensorSource.From(new("a.weight", TensorType.Float32, [2, 3]), s_numbers))),
+        ("m-00002-of-00002.safetensors", ShardedSet.Shard(
+            new Dictionary<string, string> { ["format"] = "pt" },
+            TensorSource.From(new TensorInfo("a.bias", TensorType.BFloat16, [2]), new byte[4]),
+            TensorSource.From(new TensorInfo("a.count", TensorType.Int64, []), new byte[8]))),
+    ];
 
     private static void State(Pickler pickler) => pickler.Dict(
         ("a.weight", Tensor("0", 6, 0, [2, 3], [3, 1])),

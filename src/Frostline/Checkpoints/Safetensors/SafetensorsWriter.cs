@@ -12,7 +12,7 @@ namespace Frostline.Checkpoints;
 public static class SafetensorsWriter
 {
     // Names and metadata stay readable; nothing here ends up in HTML.
-    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = false };
+    internal static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = false };
 
     /// <summary>Writes a file, whole or not at all.</summary>
     /// <param name="path">The file to create or replace.</param>
@@ -42,6 +42,43 @@ public static class SafetensorsWriter
         Write(stream, Header(tensors, metadata), tensors);
     }
 
+    /// <summary>
+    /// Writes a sharded set as Hugging Face does: for the index <c>model.safetensors.index.json</c> the shards
+    /// <c>model-00001-of-00003.safetensors</c> and so on beside it, filled in the order of the tensors. All files are complete before the
+    /// first is put in place, the index last; other files in the folder stay as they are.
+    /// </summary>
+    /// <param name="path">The index to create or replace; its name ends in <c>.safetensors.index.json</c>.</param>
+    /// <param name="tensors">The tensors; each is asked for its bytes once, in this order.</param>
+    /// <param name="maximumShardBytes">
+    /// The most bytes of tensors in a shard, from 1; a larger tensor has a shard for itself. Hugging Face's default is
+    /// 5,000,000,000.
+    /// </param>
+    /// <param name="metadata">
+    /// Text entries for <c>metadata</c> of the index; null or empty for none. <c>total_size</c> is added, and replaces an entry of that
+    /// name; <c>format</c>, which transformers looks for (<c>pt</c>), also goes into every shard.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maximumShardBytes"/> is less than 1.</exception>
+    /// <exception cref="CheckpointException">
+    /// As for a single file, or the index has another ending, there would be more than 99,999 shards, or the index would exceed
+    /// <see cref="CheckpointLimits.SafetensorsIndexBytes"/>.
+    /// </exception>
+    public static void WriteSharded(
+        string path, IReadOnlyList<TensorSource> tensors, long maximumShardBytes, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumShardBytes, 1);
+        TensorNames.RequireDistinct(tensors);
+        var set = new ShardedSafetensorsWriter(path, tensors, maximumShardBytes);
+        var format = metadata?.Where(entry => entry.Key == "format").ToDictionary(StringComparer.Ordinal);
+        // Names are checked before any file is touched.
+        var shards = set.Shards.Select(shard => (shard.Path, Header: Header(shard.Tensors, format), shard.Tensors)).ToArray();
+        var index = set.Index(metadata);
+        AtomicFiles.Write(
+            [.. shards.Select(shard => (shard.Path, (Action<Stream>)(stream => Write(stream, shard.Header, shard.Tensors)))),
+             (path, stream => stream.Write(index.Span))]);
+    }
+
     private static void Write(Stream stream, ReadOnlyMemory<byte> header, IReadOnlyList<TensorSource> tensors)
     {
         Span<byte> length = stackalloc byte[8];
@@ -62,7 +99,7 @@ public static class SafetensorsWriter
     {
         TensorNames.RequireDistinct(tensors);
         var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, s_options))
+        using (var json = new Utf8JsonWriter(buffer, Options))
         {
             json.WriteStartObject();
             if (metadata is { Count: > 0 })
@@ -108,7 +145,7 @@ public static class SafetensorsWriter
         json.WriteEndObject();
     }
 
-    private static void WriteText(Utf8JsonWriter json, string key, string value)
+    internal static void WriteText(Utf8JsonWriter json, string key, string value)
     {
         TensorNames.RequireUnicode(key);
         TensorNames.RequireUnicode(value);
