@@ -1,29 +1,25 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Frostline.Checkpoints;
 
 namespace Frostline.Bench;
 
-/// <summary>The time of <c>frostline inspect FILE</c> from the start of the process to its end, with warm files.</summary>
+/// <summary><c>frostline inspect FILE</c> from the start of the process to its end, with warm files: time and memory.</summary>
 internal static class InspectStartup
 {
     private const int Runs = 20;
     private const int WarmUps = 3;
     private const double LimitMilliseconds = 150;
+    private const double LimitMegabytes = 100;
 
     public static int Run(string? file)
     {
-        var repository = Repository();
-        var published = Path.Combine(repository, "artifacts", "bench", "frostline");
-        Publish(repository, published);
-        file ??= MakeCheckpoint(Path.Combine(repository, "artifacts", "bench", "250MB.safetensors"));
-
-        var program = Path.Combine(published, OperatingSystem.IsWindows() ? "frostline.exe" : "frostline");
+        var program = Repository.Publish(Path.Combine("src", "Frostline.Cli"), "frostline");
+        file ??= MakeCheckpoint(Path.Combine(Repository.Artifacts, "250MB.safetensors"));
         for (var i = 0; i < WarmUps; i++) Time(program, file);
         var times = Enumerable.Range(0, Runs).Select(_ => Time(program, file)).Order().ToList();
         var median = (times[(Runs / 2) - 1] + times[Runs / 2]) / 2;
+        var memory = Enumerable.Range(0, 5).Max(_ => Repository.PeakMemory(program, "inspect", file)) / 1e6;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"""
@@ -33,21 +29,18 @@ internal static class InspectStartup
             | fastest | {times[0]:F0} |
             | slowest | {times[^1]:F0} |
             | limit for the median | {LimitMilliseconds:F0} |
+
+            Peak memory {memory:F0} MB (limit {LimitMegabytes:F0} MB).
             """));
-        return median < LimitMilliseconds ? 0 : 1;
+        return median < LimitMilliseconds && memory < LimitMegabytes ? 0 : 1;
     }
 
     private static double Time(string program, string file)
     {
         var clock = Stopwatch.StartNew();
-        Start(program, "inspect", file);
+        Repository.Start(program, "inspect", file);
         return clock.Elapsed.TotalMilliseconds;
     }
-
-    private static void Publish(string repository, string folder) =>
-        Start(
-            "dotnet", "publish", Path.Combine(repository, "src", "Frostline.Cli"), "-c", "Release",
-            "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o", folder, "-v", "quiet");
 
     private static string MakeCheckpoint(string path)
     {
@@ -58,17 +51,4 @@ internal static class InspectStartup
         SafetensorsWriter.Write(path, [.. tensors]);
         return path;
     }
-
-    private static void Start(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true };
-        using var process = Process.Start(start)!;
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with exit code {process.ExitCode}");
-    }
-
-    private static string Repository([CallerFilePath] string path = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "..", ".."));
 }

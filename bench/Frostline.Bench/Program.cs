@@ -4,12 +4,20 @@ switch (args)
 {
     case ["inspect", .. var files] when files.Length <= 1:
         return InspectStartup.Run(files.Length == 1 ? files[0] : null);
+    case ["load"]:
+        return Loading.Run();
+    case ["load-once", var file]:
+        return Loading.Once(file);
     default:
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
 
-              inspect [FILE]   how long `frostline inspect` takes from start to end, as a published ReadyToRun build;
-                               without FILE, of a checkpoint of 250 MB that is made for the purpose
+              inspect [FILE]   how long `frostline inspect` takes from start to end, and how much memory, as a published ReadyToRun
+                               build; without FILE, of a checkpoint of 250 MB that is made for the purpose
+              load             how long loading a network of 255 MB takes: from safetensors against copying the same bytes, and from
+                               .pth against PyTorch (Debian's python3-torch), both processes from start to end
+
+            Exit code 0 where every limit holds, 1 where one does not.
             """);
         return 2;
 }

@@ -257,6 +257,17 @@ public abstract class Checkpoint : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>
+    /// Checks as much of the tensors' bytes as can be checked without looking at them: the sums that a format keeps, and that a
+    /// stream can be read at all.
+    /// </summary>
+    /// <exception cref="CheckpointException">Something is damaged or cannot be read.</exception>
+    internal virtual void Verify()
+    {
+        if (_bytes is not StreamBytes) return;
+        foreach (var tensor in Tensors) CopyTo(tensor, Stream.Null);
+    }
+
     /// <summary>Reads a part of a tensor's row-major bytes; offset and length are multiples of its element size.</summary>
     internal void Read(TensorInfo tensor, long offset, Span<byte> destination) => ReadPart(IndexOf(tensor), offset, destination);
 

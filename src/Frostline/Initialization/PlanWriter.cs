@@ -19,10 +19,11 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
 
     public InitializationReport Run()
     {
-        // Hashing reads every checkpoint to its end: a damaged one shows before the first value is written.
-        foreach (var load in decisions.Loads) _hashes.TryAdd(load.Checkpoint, load.Checkpoint.ContentHash());
+        var checkpoints = decisions.Loads.Select(load => load.Checkpoint).Distinct<Checkpoint>(ReferenceEqualityComparer.Instance).ToList();
+        // A damaged file shows before the first value is written.
+        foreach (var checkpoint in checkpoints) checkpoint.Verify();
+        foreach (var checkpoint in checkpoints) Load(checkpoint);
         var tensors = decisions.Network.Tensors;
-        Load(tensors);
         Draw(tensors);
         foreach (var tensor in tensors)
         {
@@ -52,26 +53,23 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
             seed, [.. entries], [.. decisions.Loads.Select(load => load.Finish(_hashes[load.Checkpoint]))]);
     }
 
-    private void Load(IReadOnlyList<PlannedTensor> tensors)
+    private void Load(Checkpoint checkpoint)
     {
-        foreach (var tensor in tensors)
+        var loaded = decisions.Network.Tensors
+            .Select(tensor => (Tensor: tensor, Load: decisions.Of(tensor)!.Assignment as LoadAssignment))
+            .Where(pair => pair.Load?.Checkpoint == checkpoint).ToList();
+        var loading = new CheckpointLoading(checkpoint, (write ? loaded : []).ToLookup(pair => pair.Load!.Source.Name, pair => pair.Tensor, StringComparer.Ordinal));
+        var hash = _hashes[checkpoint] = loading.Run();
+        foreach (var (tensor, load) in loaded)
         {
-            if (decisions.Of(tensor)!.Assignment is not LoadAssignment load) continue;
-            var (source, type) = (load.Source, tensor.Info.Type);
+            var source = load!.Source;
             _origins[tensor] = new Origin.Loaded(
-                Path.GetFileName(load.Checkpoint.Source),
-                source.Name,
-                _hashes[load.Checkpoint],
-                source.Type == type ? null : source.Type);
-            if (!write) continue;
-            var bytes = Take(ref _bytes, source.ByteCount);
-            load.Checkpoint.Read(source, bytes);
-            Write(tensor, bytes, source.Type);
-            var odd = Elements.CountNotFinite(bytes, source.Type);
-            if (odd > 0)
-                decisions.Loads.First(pending => pending.Checkpoint == load.Checkpoint).Remarks
-                    .Add($"{odd} values of {source.Name} are not finite");
+                Path.GetFileName(checkpoint.Source), source.Name, hash, source.Type == tensor.Info.Type ? null : source.Type);
         }
+
+        var remarks = decisions.Loads.First(pending => pending.Checkpoint == checkpoint).Remarks;
+        foreach (var source in checkpoint.Tensors)
+            if (loading.NotFinite.TryGetValue(source.Name, out var count)) remarks.Add($"{count} values of {source.Name} are not finite");
     }
 
     private void Write(PlannedTensor tensor, ReadOnlySpan<byte> bytes, TensorType type)

@@ -4,15 +4,21 @@ using Frostline.Selection;
 
 namespace Frostline.Initialization;
 
-/// <summary>A parameter or buffer to which a plan gives a value; tied names stand for one of these.</summary>
-/// <param name="Entry">The tensor under its first name.</param>
-/// <param name="Names">All of its names, the first one first.</param>
-/// <param name="Target">What an initializer may know of it.</param>
-internal sealed record PlannedTensor(TensorEntry Entry, IReadOnlyList<string> Names, InitializationTarget Target)
+/// <summary>A parameter or buffer to which a plan gives a value; tied names stand for one of these. Each is equal to itself alone.</summary>
+/// <param name="entry">The tensor under its first name.</param>
+/// <param name="target">What an initializer may know of it.</param>
+internal sealed class PlannedTensor(TensorEntry entry, InitializationTarget target)
 {
-    public string Name => Entry.Name;
+    public TensorEntry Entry => entry;
 
-    public TensorInfo Info => Target.Tensor;
+    public InitializationTarget Target => target;
+
+    /// <summary>All of its names, the first one first.</summary>
+    public List<string> Names { get; } = [];
+
+    public string Name => entry.Name;
+
+    public TensorInfo Info => target.Tensor;
 }
 
 /// <summary>A network as a plan sees it.</summary>
@@ -23,12 +29,18 @@ internal sealed class PlannedNetwork
     public PlannedNetwork(ModuleTree tree)
     {
         Tree = tree;
-        var names = tree.Tensors.GroupBy(entry => entry.AliasOf ?? entry.Name, StringComparer.Ordinal)
-            .ToDictionary(group => group.Key, group => group.Select(entry => entry.Name).ToList(), StringComparer.Ordinal);
-        Tensors = [.. tree.DistinctTensors.Select(entry => new PlannedTensor(entry, names[entry.Name], TargetOf(entry, tree)))];
-        foreach (var tensor in Tensors)
-            foreach (var name in tensor.Names)
-                _byName[name] = tensor;
+        // Libtorch is asked once for each shape.
+        var infos = tree.DistinctTensors.ToDictionary(
+            entry => entry.Name, entry => new TensorInfo(entry.Name, TensorBytes.TypeOf(entry.Tensor), entry.Tensor.shape), StringComparer.Ordinal);
+        foreach (var entry in tree.DistinctTensors)
+            _byName.Add(entry.Name, new PlannedTensor(entry, new InitializationTarget(infos[entry.Name], WeightBeside(entry, infos))));
+        Tensors = [.. _byName.Values];
+        foreach (var entry in tree.Tensors)
+        {
+            var tensor = _byName[entry.AliasOf ?? entry.Name];
+            tensor.Names.Add(entry.Name);
+            _byName[entry.Name] = tensor;
+        }
     }
 
     public ModuleTree Tree { get; }
@@ -51,12 +63,11 @@ internal sealed class PlannedNetwork
                 $"{rule}: \"{selector.Text}\" selects modules without any parameter or buffer; select others");
     }
 
-    private static InitializationTarget TargetOf(TensorEntry entry, ModuleTree tree)
+    /// <summary>The weight of the module that holds a tensor, which says how many inputs its bias has.</summary>
+    private TensorInfo? WeightBeside(TensorEntry entry, Dictionary<string, TensorInfo> infos)
     {
         var weight = entry.Owner.Length == 0 ? "weight" : $"{entry.Owner}.weight";
-        return new InitializationTarget(
-            InfoOf(entry), weight != entry.Name && tree.Find(weight) is { } sibling ? InfoOf(sibling) : null);
+        if (weight == entry.Name || Tree.Find(weight) is not { } found) return null;
+        return infos[found.AliasOf ?? found.Name] with { Name = weight };
     }
-
-    private static TensorInfo InfoOf(TensorEntry entry) => new(entry.Name, TensorBytes.TypeOf(entry.Tensor), entry.Tensor.shape);
 }

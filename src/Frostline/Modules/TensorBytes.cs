@@ -112,6 +112,11 @@ public static class TensorBytes
         tensor.copy_(staged);
     }
 
+    /// <summary>Where the tensor's elements lie row by row in main memory; zero where they do not, or where there are none.</summary>
+    /// <param name="tensor">The tensor; has to outlive the use of the address.</param>
+    internal static nint AddressOf(torch.Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.is_contiguous() ? TensorMemory.Address(tensor) : 0;
+
     /// <summary>A tensor's elements in row-major order in main memory: its own, or those of a copy.</summary>
     private readonly ref struct Contiguous : IDisposable
     {

@@ -22,6 +22,23 @@ public sealed class ElementsTests
         return values[0];
     }
 
+    [Theory]
+    [InlineData(TensorType.Float64)]
+    [InlineData(TensorType.Float32)]
+    [InlineData(TensorType.Float16)]
+    [InlineData(TensorType.BFloat16)]
+    public void Values_that_are_not_finite_are_counted_wherever_they_stand(TensorType type) =>
+        Gen.OneOf(Gen.Double, Gen.OneOf(double.NaN, double.PositiveInfinity, double.NegativeInfinity, 0, -0.0, double.Epsilon)).Array[0, 150].Holds(
+            values =>
+            {
+                var bytes = new byte[values.Length * type.Size()];
+                Elements.FromDouble(values, type, bytes);
+                var stored = new double[values.Length];
+                Elements.ToDouble(bytes, type, stored);
+                Assert.Equal(stored.Count(value => !double.IsFinite(value)), Elements.CountNotFinite(bytes, type));
+            },
+            samples: 300);
+
     [Fact]
     public void BFloat16_rounds_to_the_nearest_once() => Gen.Double[-1e3, 1e3].Holds(value =>
     {

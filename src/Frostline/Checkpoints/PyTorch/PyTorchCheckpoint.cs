@@ -28,6 +28,12 @@ internal abstract class PyTorchCheckpoint : Checkpoint
     /// <summary>The views behind <see cref="Checkpoint.Tensors"/>, in their order.</summary>
     public IReadOnlyList<TorchTensor> Views => _tree.Tensors;
 
+    internal override void Verify()
+    {
+        base.Verify();
+        foreach (var storage in _tree.Tensors.Select(tensor => tensor.Storage.Root ?? tensor.Storage).Distinct()) Locate(storage);
+    }
+
     /// <summary>Where a storage's bytes begin in the file, after checking them as far as the format allows.</summary>
     private protected abstract long Locate(TorchStorage storage);
 
