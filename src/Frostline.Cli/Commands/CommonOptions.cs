@@ -10,9 +10,9 @@ internal static class CommonOptions
 
     public static Argument<string> Checkpoint(string name, string description) => new(name) { Description = description };
 
-    public static Option<string?> Key() => new("--key")
+    public static Option<string?> Key(string name = "--key", string file = "the file") => new(name)
     {
-        Description = "Which dictionary inside the file, as a path with slashes. Default: the usual wrappers are found.",
+        Description = $"Which dictionary inside {file}, as a path with slashes. Default: the usual wrappers are found.",
         HelpName = "NAME",
     };
 

@@ -5,7 +5,7 @@ using Frostline.Cli.Shell;
 
 namespace Frostline.Cli.Commands;
 
-/// <summary><c>frostline convert</c>: the same tensors in another format, or as another floating-point type.</summary>
+/// <summary><c>frostline convert</c>: the same tensors in another format, as another floating-point type, or under other names.</summary>
 internal static class ConvertCommand
 {
     public static Command Create(Terminal terminal)
@@ -19,13 +19,15 @@ internal static class ConvertCommand
         };
         dtype.AcceptOnlyFromAmong("f64", "f32", "f16", "bf16");
         var key = CommonOptions.Key();
+        var map = MapOption.Create("the tensors");
         var json = CommonOptions.Json();
-        var command = new Command("convert", "Writes a checkpoint's tensors into another file.") { input, output, dtype, key, json };
+        var command = new Command("convert", "Writes a checkpoint's tensors into another file.") { input, output, dtype, key, map, json };
         command.SetAction(result =>
         {
             var path = result.GetRequiredValue(output);
+            var names = MapOption.Find(result.GetValue(map));
             using var checkpoint = Checkpoint.Open(result.GetRequiredValue(input), result.GetValue(key));
-            var report = CheckpointConverter.Convert(checkpoint, path, TypeOf(result.GetValue(dtype)));
+            var report = CheckpointConverter.Convert(checkpoint, path, TypeOf(result.GetValue(dtype)), names);
             if (result.GetValue(json)) JsonOutput.Write(terminal.Output, writer => WriteJson(writer, checkpoint, path, report));
             else WriteText(terminal.Output, path, report);
             return ExitCodes.Success;
@@ -55,6 +57,7 @@ internal static class ConvertCommand
 
         foreach (var tensor in report.Tensors.Where(t => t.Overflowed > 0))
             output.Write($"  {tensor.Written.Name}: {Units.Count(tensor.Overflowed)} values became infinite\n");
+        MapOption.WriteText(output, [.. report.Renamed.Select(t => (t.Source.Name, t.Written.Name))], report.Remarks);
         if (report.LeftOut.Count > 0) output.Write($"left out: {Units.Count(report.LeftOut.Count)} values beside the tensors ({Names(report.LeftOut)})\n");
     }
 
@@ -72,6 +75,7 @@ internal static class ConvertCommand
         {
             writer.WriteStartObject();
             writer.WriteString("name", tensor.Written.Name);
+            writer.WriteString("key", tensor.Source.Name);
             writer.WriteString("from", TensorTexts.Name(tensor.Source.Type));
             TensorTexts.WriteTo(writer, tensor.Written);
             writer.WriteNumber("rounded", tensor.Rounded);
@@ -83,6 +87,7 @@ internal static class ConvertCommand
         writer.WriteStartArray("leftOut");
         foreach (var name in report.LeftOut) writer.WriteStringValue(name);
         writer.WriteEndArray();
+        MapOption.WriteRemarks(writer, report.Remarks);
         writer.WriteEndObject();
     }
 }

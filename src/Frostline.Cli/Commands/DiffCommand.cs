@@ -12,17 +12,21 @@ internal static class DiffCommand
     {
         var first = CommonOptions.Checkpoint("A", "The first checkpoint.");
         var second = CommonOptions.Checkpoint("B", "The second checkpoint.");
+        var keyA = CommonOptions.Key("--key-a", "A");
+        var keyB = CommonOptions.Key("--key-b", "B");
+        var map = MapOption.Create("the tensors of A, to compare them with B's");
         var json = CommonOptions.Json();
         var command = new Command(
             "diff", $"Compares two checkpoints. Exit code {ExitCodes.Success} where all tensors are equal bit for bit, {ExitCodes.Different} where not.")
         {
-            first, second, json,
+            first, second, keyA, keyB, map, json,
         };
         command.SetAction(result =>
         {
-            using var a = Checkpoint.Open(result.GetRequiredValue(first));
-            using var b = Checkpoint.Open(result.GetRequiredValue(second));
-            var difference = CheckpointDifference.Of(a, b);
+            var names = MapOption.Find(result.GetValue(map));
+            using var a = Checkpoint.Open(result.GetRequiredValue(first), result.GetValue(keyA));
+            using var b = Checkpoint.Open(result.GetRequiredValue(second), result.GetValue(keyB));
+            var difference = CheckpointDifference.Of(a, b, names);
             if (result.GetValue(json)) JsonOutput.Write(terminal.Output, writer => WriteJson(writer, a, b, difference));
             else WriteTable(terminal.Output, difference);
             return difference.IsEqual ? ExitCodes.Success : ExitCodes.Different;
@@ -51,6 +55,8 @@ internal static class DiffCommand
 
         table.Write(output);
         if (!difference.IsEqual) output.Write('\n');
+        var renamed = difference.Tensors.Where(t => t.First is not null && t.First.Name != t.Name);
+        MapOption.WriteText(output, [.. renamed.Select(t => (t.First!.Name, t.Name))], difference.Remarks);
         output.Write($"{Units.Count(equal)} tensors equal bit for bit");
         if (values > 0) output.Write($", {Units.Count(values)} of other values");
         if (kinds > 0) output.Write($", {Units.Count(kinds)} of another type or shape");
@@ -80,6 +86,7 @@ internal static class DiffCommand
         }
 
         writer.WriteEndArray();
+        MapOption.WriteRemarks(writer, difference.Remarks);
         writer.WriteEndObject();
     }
 
@@ -92,6 +99,7 @@ internal static class DiffCommand
         }
 
         writer.WriteStartObject(name);
+        writer.WriteString("name", tensor.Name);
         TensorTexts.WriteTo(writer, tensor);
         writer.WriteEndObject();
     }

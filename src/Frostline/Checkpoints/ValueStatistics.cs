@@ -19,36 +19,10 @@ public sealed record ValueStatistics(
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(tensor);
-        long finite = 0, notNumbers = 0, infinities = 0;
-        double mean = 0, squares = 0, least = double.PositiveInfinity, most = double.NegativeInfinity;
+        var moments = new Moments();
         var reader = new ElementReader(checkpoint, tensor);
-        while (reader.Next())
-        {
-            double sum = 0;
-            long count = 0;
-            foreach (var value in reader.Values)
-            {
-                if (double.IsNaN(value)) notNumbers++;
-                else if (double.IsInfinity(value)) infinities++;
-                if (!double.IsFinite(value)) continue;
-                (sum, count) = (sum + value, count + 1);
-                (least, most) = (Math.Min(least, value), Math.Max(most, value));
-            }
-
-            if (count == 0) continue;
-            // Each part about its own mean, then joined: no difference of large sums loses the small ones.
-            var (center, around) = (sum / count, 0.0);
-            foreach (var value in reader.Values)
-                if (double.IsFinite(value)) around += (value - center) * (value - center);
-            var distance = center - mean;
-            var share = (double)count / (finite + count);
-            squares += around + (distance * distance * finite * share);
-            mean += distance * share;
-            finite += count;
-        }
-
-        return finite == 0
-            ? new(tensor.ElementCount, notNumbers, infinities, null, null, null, null)
-            : new(tensor.ElementCount, notNumbers, infinities, mean, Math.Sqrt(squares / finite), least, most);
+        while (reader.Next()) moments.Add(reader.Values);
+        return new(
+            tensor.ElementCount, moments.NotNumbers, moments.Infinities, moments.Mean, moments.Deviation, moments.Minimum, moments.Maximum);
     }
 }

@@ -120,7 +120,7 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         var (type, count) = (target.Tensor.Type, checked((int)target.Tensor.ElementCount));
         var random = new CounterRandom(seed, target.Tensor.Name);
         var bytes = GC.AllocateUninitializedArray<byte>(count * type.Size());
-        var statistics = new TensorStatistics.Collector();
+        var moments = new Moments();
         var values = new double[initializer.IsElementwise ? Math.Min(count, PieceElements) : count];
         for (var start = 0; start < count; start += values.Length)
         {
@@ -130,10 +130,10 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
             Elements.FromDouble(piece, type, stored);
             // What is reported is what is stored, rounding included. Integers only come from constants, which are exact.
             if (Elements.IsFloat(type)) Elements.ToDouble(stored, type, piece);
-            statistics.Add(piece);
+            moments.Add(piece);
         }
 
-        return (bytes, statistics.Result());
+        return (bytes, TensorStatistics.Of(moments));
     }
 
     private void Set(PlannedTensor tensor, SetAssignment set)

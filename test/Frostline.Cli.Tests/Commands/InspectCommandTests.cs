@@ -67,29 +67,32 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Matches(@"\Afrostline: [^\n]*recipe\.yaml[^\n]*\n\z", run.Error);
     }
 
-    [Fact]
-    public void Neither_libtorch_nor_TorchSharp_is_loaded()
+    [Theory]
+    [InlineData("inspect")]
+    [InlineData("diff", "--map", "module")]
+    public void Neither_libtorch_nor_TorchSharp_is_loaded(string command, params string[] options)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "a process's mapped files are read from /proc");
 
         // More text than a pipe holds: once its first line has come, the program waits in the middle of its output.
         var path = _folder.PathOf("large.safetensors");
-        SafetensorsWriter.Write(path, [.. Enumerable.Range(0, 4000).Select(i => Tensor($"layer{i}.weight", TensorType.Float32, 1))]);
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [ProgramPath, "inspect", path])
+        SafetensorsWriter.Write(path, [.. Enumerable.Range(0, 4000).Select(i => Tensor($"module.layer{i}.weight", TensorType.Float32, 1))]);
+        string[] files = command == "diff" ? [path, Write([])] : [path];
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [ProgramPath, command, .. files, .. options])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
             WorkingDirectory = _folder.Path,
         })!;
         process.StandardOutput.ReadLine();
-        var files = File.ReadLines($"/proc/{process.Id}/maps").Select(line => Path.GetFileName(line)).ToHashSet(StringComparer.Ordinal);
+        var loaded = File.ReadLines($"/proc/{process.Id}/maps").Select(line => Path.GetFileName(line)).ToHashSet(StringComparer.Ordinal);
         var rest = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
 
-        Assert.Equal(0, process.ExitCode);
-        Assert.Contains("4,000 tensors", rest, StringComparison.Ordinal);
-        Assert.Contains("Frostline.Core.dll", files);
-        Assert.DoesNotContain(files, file =>
+        Assert.Equal(command == "diff" ? ExitCodes.Different : ExitCodes.Success, process.ExitCode);
+        Assert.Contains(command == "diff" ? "4,003 in one file only" : "4,000 tensors", rest, StringComparison.Ordinal);
+        Assert.Contains("Frostline.Core.dll", loaded);
+        Assert.DoesNotContain(loaded, file =>
             file.Contains("torch", StringComparison.OrdinalIgnoreCase) || file.Contains("vips", StringComparison.OrdinalIgnoreCase)
             || file is "Frostline.Vision.dll" or "Frostline.Training.dll");
     }

@@ -95,14 +95,20 @@ public sealed class ElementsTests
     {
         var random = new CounterRandom(3, "statistics");
         var values = Enumerable.Range(0, 10_000).Select(_ => 100 + random.NextNormal()).ToArray();
-        var whole = new TensorStatistics.Collector();
+        var whole = new Moments();
         whole.Add(values);
-        var pieces = new TensorStatistics.Collector();
-        for (var i = 0; i < values.Length; i += 77) pieces.Add(values.AsSpan(i, Math.Min(77, values.Length - i)));
-        Assert.Equal(whole.Result().Mean, pieces.Result().Mean, 1e-12);
-        Assert.Equal(whole.Result().Deviation, pieces.Result().Deviation, 1e-12);
-        Assert.Equal(values.Min(), pieces.Result().Minimum);
-        Assert.Equal(values.Max(), pieces.Result().Maximum);
-        Assert.True(double.IsNaN(new TensorStatistics.Collector().Result().Mean));
+        var pieces = new Moments();
+        for (var i = 0; i < values.Length; i += 77)
+        {
+            pieces.Add(values.AsSpan(i, Math.Min(77, values.Length - i)));
+            pieces.Add([double.NaN, double.NegativeInfinity]);
+        }
+
+        Assert.Equal(whole.Mean!.Value, pieces.Mean!.Value, 1e-12);
+        Assert.Equal(whole.Deviation!.Value, pieces.Deviation!.Value, 1e-12);
+        Assert.Equal((values.Min(), values.Max()), (pieces.Minimum, pieces.Maximum));
+        Assert.Equal((10_000, 130, 130), (pieces.Finite, pieces.NotNumbers, pieces.Infinities));
+        Assert.Null(new Moments().Mean);
+        Assert.True(double.IsNaN(TensorStatistics.Of(new Moments()).Maximum));
     }
 }
