@@ -49,7 +49,7 @@ internal static class Loading
     public static int Once(string file)
     {
         NativeRuntime.Load();
-        using var network = new WideNetwork();
+        using var network = DeferredInitialization.Construct(() => new WideNetwork());
         Load(network, file);
         return 0;
     }

@@ -70,7 +70,7 @@ public sealed class EvaluateJob
 
         List<string> remarks = [];
         var known = description is { Classes: { } stored } ? data.WithClasses(stored) : data;
-        using var network = bench.CreateNetwork(known);
+        using var network = bench.CreateNetwork(known, deferred: true);
         Load(network, file, remarks);
         var transform = description?.Transform.Select(item => item.Create(known.Context)).ToList();
         if (description is not null && TransformOf(ModelDescription.Of(_recipe, null)) != TransformOf(description))

@@ -87,7 +87,7 @@ public sealed class PredictJob
         var description = Describe();
         NativeRuntime.Load(_options.Threads);
         var context = new BuildContext { Folder = Directory.GetCurrentDirectory(), Classes = description.Classes };
-        using var network = description.Model.Create(context);
+        using var network = DeferredInitialization.Construct(() => description.Model.Create(context));
         ModelFile.Load(network, _model);
         network.eval();
         var runner = new NetworkRunner(network);

@@ -51,15 +51,20 @@ public sealed class Workbench
     /// generator is seeded with it.
     /// </summary>
     /// <param name="data">The data, whose classes the network may have as many outputs as.</param>
-    public torch.nn.Module CreateNetwork(TrainingData data)
+    /// <param name="deferred">
+    /// Whether a model file is loaded next, so that the constructor need not draw values; see <see cref="DeferredInitialization"/>.
+    /// </param>
+    public torch.nn.Module CreateNetwork(TrainingData data, bool deferred = false)
     {
         ArgumentNullException.ThrowIfNull(data);
         using (torch.manual_seed(Recipe.Seed))
         {
         }
 
+        if (Device.type == DeviceType.CPU)
+            return deferred ? DeferredInitialization.Construct(() => Recipe.Model.Create(data.Context)) : Recipe.Model.Create(data.Context);
         var network = Recipe.Model.Create(data.Context);
-        if (Device.type != DeviceType.CPU) network.to(Device);
+        network.to(Device);
         return network;
     }
 

@@ -1,3 +1,5 @@
+using Frostline.Modules;
+
 namespace Frostline.Initialization;
 
 /// <summary>What the rules of a plan have decided so far, asked from the last rule to the first.</summary>
@@ -56,6 +58,12 @@ internal sealed class PlanDecisions(PlannedNetwork network)
                 };
             _decided.Add(tensor, new Decision(TensorProvenance.NoRule, new KeepAssignment()));
         }
+
+        foreach (var tensor in Network.Tensors)
+            if (_decided[tensor].Assignment is KeepAssignment && DeferredTensor.IsDeferred(tensor.Entry.Tensor))
+                throw new InitializationException(
+                    $"{_decided[tensor].Rule}: {tensor.Name} was constructed without a value, so that there is none to keep; "
+                    + "draw, load or set it");
 
         foreach (var tensor in Network.Tensors)
         {

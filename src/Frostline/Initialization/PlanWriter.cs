@@ -22,6 +22,7 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         var checkpoints = decisions.Loads.Select(load => load.Checkpoint).Distinct<Checkpoint>(ReferenceEqualityComparer.Instance).ToList();
         // A damaged file shows before the first value is written.
         foreach (var checkpoint in checkpoints) checkpoint.Verify();
+        if (write) Materialize();
         foreach (var checkpoint in checkpoints) Load(checkpoint);
         var tensors = decisions.Network.Tensors;
         Draw(tensors);
@@ -33,6 +34,12 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
 
         foreach (var tensor in tensors) Copy(tensor);
         return Report();
+    }
+
+    private void Materialize()
+    {
+        foreach (var tensor in decisions.Network.Tensors)
+            if (DeferredTensor.IsDeferred(tensor.Entry.Tensor)) DeferredTensor.Materialize(tensor.Entry.Tensor);
     }
 
     private InitializationReport Report()
