@@ -14,4 +14,10 @@ public enum CheckpointFormat
 
     /// <summary>Several safetensors files and a JSON index that says which of them each tensor is in, as Hugging Face writes them.</summary>
     SafetensorsSharded,
+
+    /// <summary>A zip archive of NumPy's arrays, as <c>np.savez</c> and <c>np.savez_compressed</c> write it.</summary>
+    Npz,
+
+    /// <summary>One array, as <c>np.save</c> writes it.</summary>
+    Npy,
 }

@@ -15,6 +15,8 @@ internal static class CheckpointFormats
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.SafetensorsSharded => ShardedSafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
+                CheckpointFormat.Npz => NumpyCheckpoint.OpenArchive(bytes, key),
+                CheckpointFormat.Npy => NumpyCheckpoint.OpenArray(bytes, key),
                 _ => PyTorchLegacyCheckpoint.Open(bytes, key),
             };
         }
@@ -32,10 +34,13 @@ internal static class CheckpointFormats
         if (SafetensorsHeader.Matches(bytes)) return CheckpointFormat.Safetensors;
         if (ZipDirectory.Matches(bytes))
         {
-            if (PyTorchZipCheckpoint.Matches(ZipDirectory.Read(bytes))) return CheckpointFormat.PyTorchZip;
-            throw bytes.Error("is a zip archive, but not one of torch.save; Frostline reads safetensors and PyTorch files (.pth, .pt)");
+            var directory = ZipDirectory.Read(bytes);
+            if (PyTorchZipCheckpoint.Matches(directory)) return CheckpointFormat.PyTorchZip;
+            if (NumpyCheckpoint.MatchesArchive(directory)) return CheckpointFormat.Npz;
+            throw bytes.Error("is a zip archive, but not one of torch.save or NumPy; Frostline reads safetensors and PyTorch files (.pth, .pt)");
         }
 
+        if (NumpyCheckpoint.MatchesArray(bytes)) return CheckpointFormat.Npy;
         if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
         if (SafetensorsIndex.Matches(bytes)) return CheckpointFormat.SafetensorsSharded;
         throw bytes.Error($"{Describe(bytes)}; Frostline reads safetensors and PyTorch files (.pth, .pt)");

@@ -21,6 +21,15 @@ public static class CheckpointLimits
     /// <summary>The most entries of a zip archive.</summary>
     public const int ZipEntries = 1_000_000;
 
+    /// <summary>
+    /// What one deflated entry of a zip archive may inflate to, in bytes (1 GiB), and what the entries that are kept in memory take
+    /// together. It is also never more than deflate itself can reach: 1,032 times its length in the archive.
+    /// </summary>
+    public const long InflatedBytes = 1L << 30;
+
+    /// <summary>The longest header of a NumPy array in bytes (1 MiB; that of an array of numbers takes about 100).</summary>
+    public const int NumpyHeaderBytes = 1 << 20;
+
     /// <summary>The deepest nesting of dictionaries and lists.</summary>
     public const int Depth = 64;
 

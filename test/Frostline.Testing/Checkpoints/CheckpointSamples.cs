@@ -17,6 +17,9 @@ public static class CheckpointSamples
         new("pytorch-legacy", CheckpointFormat.PyTorchLegacy, Legacy(Pickler.Bytes(State))),
         new("pytorch-legacy-pickle", CheckpointFormat.PyTorchLegacy, Pickler.Bytes(State), Legacy),
         new("safetensors-sharded", CheckpointFormat.SafetensorsSharded, ShardedIndex(), Siblings: Shards()),
+        new("npz", CheckpointFormat.Npz, Npz(NumpyFile.Array("'<f4'", [2, 3], s_numbers))),
+        new("npz-compressed", CheckpointFormat.Npz, NumpyFile.Array("'>f4'", [2, 3], s_numbers, columnMajor: true), Npz),
+        new("npy", CheckpointFormat.Npy, NumpyFile.Array("'<f4'", [2, 3], s_numbers, version: 2)),
     ];
 
     /// <summary>Finds a sample by its name.</summary>
@@ -59,6 +62,9 @@ public static class CheckpointSamples
 
     private static Action<Pickler> Tensor(string key, long count, long offset, long[] size, long[] stride) =>
         p => p.Tensor("FloatStorage", key, count, offset, size, stride);
+
+    private static byte[] Npz(byte[] array) => TorchFile.Archive(
+        NumpyFile.Deflated("a.npy", array), new ZipPart("b.npy", array), new ZipPart("c.npy", NumpyFile.Array("'|O'", [1], [0x80, 2, (byte)'N', (byte)'.'])));
 
     private static byte[] Zip(byte[] pickle) => TorchFile.Zip(pickle, ("0", s_numbers), ("1", new byte[8]));
 

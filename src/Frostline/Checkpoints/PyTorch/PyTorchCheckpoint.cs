@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using Frostline.Checkpoints.Pickle;
 
 namespace Frostline.Checkpoints;
@@ -43,23 +41,6 @@ internal abstract class PyTorchCheckpoint : Checkpoint
         var storage = tensor.Storage;
         var start = Locate(storage.Root ?? storage) + (storage.RootOffset * storage.ElementSize);
         using (var lease = _bytes.Lease()) TensorLayout.Read(tensor, lease, start, offset, destination);
-        if (_bigEndian) Swap(destination, tensor.Type.Size());
+        if (_bigEndian) ByteOrder.Swap(destination, tensor.Type.Size());
     }
-
-    private static void Swap(Span<byte> bytes, int element)
-    {
-        switch (element)
-        {
-            case 2: Swap(MemoryMarshal.Cast<byte, ushort>(bytes)); break;
-            case 4: Swap(MemoryMarshal.Cast<byte, uint>(bytes)); break;
-            case 8: Swap(MemoryMarshal.Cast<byte, ulong>(bytes)); break;
-            default: break;
-        }
-    }
-
-    private static void Swap(Span<ushort> values) => BinaryPrimitives.ReverseEndianness(values, values);
-
-    private static void Swap(Span<uint> values) => BinaryPrimitives.ReverseEndianness(values, values);
-
-    private static void Swap(Span<ulong> values) => BinaryPrimitives.ReverseEndianness(values, values);
 }

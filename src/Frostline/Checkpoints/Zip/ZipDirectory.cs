@@ -32,7 +32,13 @@ internal sealed class ZipDirectory
     private readonly Dictionary<string, ZipEntry> _entries = new(StringComparer.Ordinal);
     private readonly HashSet<string> _verified = new(StringComparer.Ordinal);
 
-    private ZipDirectory(ByteSource bytes) => _bytes = bytes;
+    private readonly ZipInflater _inflater;
+
+    private ZipDirectory(ByteSource bytes)
+    {
+        _bytes = bytes;
+        _inflater = new ZipInflater(bytes);
+    }
 
     public IReadOnlyDictionary<string, ZipEntry> Entries => _entries;
 
@@ -60,7 +66,7 @@ internal sealed class ZipDirectory
         if (entry.Method != 0)
         {
             throw _bytes.Error(
-                $"entry {entry.Name} is compressed (method {entry.Method}), which torch.save never does; pack the archive again without compression");
+                $"entry {entry.Name} is compressed (method {entry.Method}), which its writer never does; pack the archive again without compression");
         }
 
         using var lease = _bytes.Lease();
@@ -83,6 +89,35 @@ internal sealed class ZipDirectory
             throw _bytes.Error($"entry {entry.Name} is damaged: its CRC-32 is {sum:x8} instead of {entry.Crc:x8}; copy or download it again");
         lock (_verified) _verified.Add(entry.Name);
         return start;
+    }
+
+    /// <summary>An entry's content, stored or deflated: checked against its CRC-32, and where it is deflated, in memory.</summary>
+    /// <returns>The bytes that hold it, and where it begins in them.</returns>
+    /// <exception cref="CheckpointException">The entry is damaged, inflates beyond the limits, or is compressed in another way.</exception>
+    public (ByteSource Bytes, long Start) Content(ZipEntry entry)
+    {
+        if (entry.Method != ZipInflater.Deflated) return (_bytes, Locate(entry));
+        return (new ArrayBytes(_bytes.Name, _inflater.Inflate(entry, ContentStart(entry))), 0);
+    }
+
+    /// <summary>The first bytes of an entry's content, stored or deflated, without its CRC-32 being checked.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="count">How many bytes; fewer are given where the entry is shorter.</param>
+    /// <exception cref="CheckpointException">The entry is damaged, claims more than the limits, or is compressed in another way.</exception>
+    public byte[] Begin(ZipEntry entry, int count)
+    {
+        count = (int)Math.Min(count, entry.Length);
+        if (entry.Method == ZipInflater.Deflated) return _inflater.Begin(entry, ContentStart(entry), count);
+        if (entry.Method != 0) throw _bytes.Error($"entry {entry.Name} is compressed (method {entry.Method}); pack the archive again without");
+        var bytes = new byte[count];
+        _bytes.CopyTo(ContentStart(entry), bytes);
+        return bytes;
+    }
+
+    private long ContentStart(ZipEntry entry)
+    {
+        using var lease = _bytes.Lease();
+        return ContentStart(entry, lease);
     }
 
     private long ContentStart(ZipEntry entry, in ByteLease lease)
