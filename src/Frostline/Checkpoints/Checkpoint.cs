@@ -45,7 +45,8 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>
     /// The text entries beside the tensors: <c>__metadata__</c> of safetensors, and of a sharded set also <c>metadata</c> of the index;
-    /// empty in other formats.
+    /// of an ONNX model <c>ir_version</c>, <c>opset</c> (<c>opset.DOMAIN</c> for other domains than ONNX's own), <c>producer_name</c>,
+    /// <c>producer_version</c>, <c>domain</c>, <c>model_version</c> and its <c>metadata_props</c>; empty in other formats.
     /// </summary>
     /// <remarks>
     /// In a sharded set an entry of a shard that says something else than the same entry before it is called <c>FILE:KEY</c>.
@@ -65,7 +66,9 @@ public abstract class Checkpoint : IDisposable
     /// <summary>
     /// The plain values beside the tensors in a PyTorch file (epoch, best accuracy, optimizer settings), by path joined with
     /// slashes: null, bool, long, <see cref="System.Numerics.BigInteger"/>, double, string or byte[]; an empty array for an
-    /// empty container, and a text in angle brackets for what has no plain form. Empty for other formats.
+    /// empty container, and a text in angle brackets for what has no plain form. Of an ONNX model the tensors that are not read, each with a
+    /// text in angle brackets: <c>&lt;string tensor&gt;</c>, <c>&lt;sparse tensor&gt;</c>, <c>&lt;int4 tensor&gt;</c>, and graphs within nodes, <c>&lt;graph&gt;</c>.
+    /// Empty for other formats.
     /// </summary>
     public virtual IReadOnlyList<KeyValuePair<string, object?>> Values => [];
 

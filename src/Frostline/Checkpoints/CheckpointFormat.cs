@@ -20,4 +20,7 @@ public enum CheckpointFormat
 
     /// <summary>One array, as <c>np.save</c> writes it.</summary>
     Npy,
+
+    /// <summary>An ONNX model: its initialisers and constants.</summary>
+    Onnx,
 }

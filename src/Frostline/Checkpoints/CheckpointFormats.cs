@@ -5,6 +5,8 @@ namespace Frostline.Checkpoints;
 /// <summary>Tells formats apart by content.</summary>
 internal static class CheckpointFormats
 {
+    private const string Known = "Frostline reads safetensors, PyTorch files (.pth, .pt), NumPy's (.npz, .npy) and ONNX";
+
     /// <summary>Opens a checkpoint and takes over the bytes; they are released where that fails.</summary>
     public static Checkpoint Open(ByteSource bytes, string? key)
     {
@@ -14,6 +16,7 @@ internal static class CheckpointFormats
             {
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.SafetensorsSharded => ShardedSafetensorsCheckpoint.Open(bytes, key),
+                CheckpointFormat.Onnx => OnnxCheckpoint.Open(bytes, key),
                 CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
                 CheckpointFormat.Npz => NumpyCheckpoint.OpenArchive(bytes, key),
                 CheckpointFormat.Npy => NumpyCheckpoint.OpenArray(bytes, key),
@@ -37,13 +40,14 @@ internal static class CheckpointFormats
             var directory = ZipDirectory.Read(bytes);
             if (PyTorchZipCheckpoint.Matches(directory)) return CheckpointFormat.PyTorchZip;
             if (NumpyCheckpoint.MatchesArchive(directory)) return CheckpointFormat.Npz;
-            throw bytes.Error("is a zip archive, but not one of torch.save or NumPy; Frostline reads safetensors and PyTorch files (.pth, .pt)");
+            throw bytes.Error($"is a zip archive, but not one of torch.save or NumPy; {Known}");
         }
 
         if (NumpyCheckpoint.MatchesArray(bytes)) return CheckpointFormat.Npy;
         if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
         if (SafetensorsIndex.Matches(bytes)) return CheckpointFormat.SafetensorsSharded;
-        throw bytes.Error($"{Describe(bytes)}; Frostline reads safetensors and PyTorch files (.pth, .pt)");
+        if (OnnxSignature.Matches(bytes)) return CheckpointFormat.Onnx;
+        throw bytes.Error($"{Describe(bytes)}; {Known}");
     }
 
     /// <summary>What a file of none of the formats looks like.</summary>

@@ -34,7 +34,10 @@ internal sealed class SiblingFiles(ByteSource owner) : IDisposable
     public static void RequireFolder(ByteSource owner)
     {
         if (owner.Folder is null)
-            throw owner.Error("keeps tensors in other files beside it, but is in memory or in a stream and so has no folder; open it by its path");
+        {
+            throw owner.Error(
+                "keeps tensors in other files beside it, but is in memory or in a stream and so has no folder; open it by its path");
+        }
     }
 
     /// <summary>
@@ -42,7 +45,8 @@ internal sealed class SiblingFiles(ByteSource owner) : IDisposable
     /// <c>.</c> or <c>..</c>, and no dot or space at the end, which Windows drops.
     /// </summary>
     public static bool IsPlain(string name) =>
-        name.Length is > 0 and <= LongestPart && name[^1] is not ('.' or ' ') && name.All(c => !char.IsControl(c) && c is not ('/' or '\\' or ':'));
+        name.Length is > 0 and <= LongestPart && name[^1] is not ('.' or ' ')
+        && name.All(c => !char.IsControl(c) && c is not ('/' or '\\' or ':'));
 
     public void Dispose()
     {

@@ -79,6 +79,24 @@ public sealed class CheckpointCommandTests : IDisposable
             CommandRun.Of("hash", index).Output.Split("  ")[0], CommandRun.Of("hash", _folder.PathOf("one.safetensors")).Output.Split("  ")[0]);
     }
 
+    [Fact]
+    public void An_ONNX_model_is_a_checkpoint_to_every_command()
+    {
+        var model = _folder.PathOf("m.onnx");
+        var (first, second) = (new TensorInfo("w", TensorType.Float32, [2]), new TensorInfo("n", TensorType.Int64, []));
+        File.WriteAllBytes(model, OnnxFile.Model(
+            OnnxFile.Tensor(first, MemoryMarshal.AsBytes<float>([1, 2]).ToArray()),
+            OnnxFile.Tensor(second, BitConverter.GetBytes(300L), OnnxLayout.Packed),
+            words => words.Number(2, 8).Text(8, "words")));
+        Assert.Contains($"{model}: Onnx, 2 tensors, 3 values, 16 B\n", CommandRun.Of("inspect", model).Output, StringComparison.Ordinal);
+        Assert.Contains("300\n", CommandRun.Of("inspect", model, "--tensor", "n").Output, StringComparison.Ordinal);
+        var converted = CommandRun.Of("convert", model, _folder.PathOf("m.safetensors"));
+        Assert.Contains("left out: 1 values beside the tensors (words)", converted.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.Success, CommandRun.Of("diff", model, _folder.PathOf("m.safetensors")).ExitCode);
+        using var copy = Checkpoint.Open(_folder.PathOf("m.safetensors"));
+        Assert.Equal("frostline", copy.Metadata["producer_name"]);
+    }
+
     [Theory]
     [InlineData("b.onnx")]
     [InlineData("b")]

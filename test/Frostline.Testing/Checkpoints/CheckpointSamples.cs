@@ -20,6 +20,8 @@ public static class CheckpointSamples
         new("npz", CheckpointFormat.Npz, Npz(NumpyFile.Array("'<f4'", [2, 3], s_numbers))),
         new("npz-compressed", CheckpointFormat.Npz, NumpyFile.Array("'>f4'", [2, 3], s_numbers, columnMajor: true), Npz),
         new("npy", CheckpointFormat.Npy, NumpyFile.Array("'<f4'", [2, 3], s_numbers, version: 2)),
+        new("onnx", CheckpointFormat.Onnx, Onnx()),
+        new("onnx-external", CheckpointFormat.Onnx, OnnxExternal(), Siblings: [("weights.bin", new byte[64])]),
     ];
 
     /// <summary>Finds a sample by its name.</summary>
@@ -52,6 +54,23 @@ public static class CheckpointSamples
             TensorSource.From(new TensorInfo("a.bias", TensorType.BFloat16, [2]), new byte[4]),
             TensorSource.From(new TensorInfo("a.count", TensorType.Int64, []), new byte[8]))),
     ];
+
+    private static byte[] Onnx() => OnnxFile.FromGraph(graph =>
+    {
+        graph.Message(1, OnnxFile.Node("Constant", "c", ("value", 5, OnnxFile.Tensor(new("", TensorType.Int64, [2]), new byte[16], OnnxLayout.Packed))));
+        graph.Message(1, OnnxFile.Node("If", "choice", ("then_branch", 6, then => then.Text(2, "then"))));
+        graph.Message(5, OnnxFile.Tensor(new("a.weight", TensorType.Float32, [2, 3]), s_numbers));
+        graph.Message(5, OnnxFile.Tensor(new("a.scale", TensorType.Float32, [2, 3]), s_numbers, OnnxLayout.Packed));
+        graph.Message(5, OnnxFile.Tensor(new("a.bias", TensorType.BFloat16, [3]), new byte[6], OnnxLayout.Mixed));
+        graph.Message(5, OnnxFile.Tensor(new("a.count", TensorType.UInt32, []), [1, 2, 3, 4], OnnxLayout.Unpacked));
+        graph.Message(5, words => words.Number(1, 1).Number(2, 8).Text(6, "word").Text(8, "words"));
+        graph.Message(15, sparse => sparse.Message(1, values => values.Text(8, "sparse")));
+    });
+
+    private static byte[] OnnxExternal() => OnnxFile.Model(
+        OnnxFile.External(new("a.weight", TensorType.Float32, [2, 3]), "weights.bin", 8),
+        OnnxFile.External(new("a.bias", TensorType.Float64, [2]), "weights.bin", 32),
+        OnnxFile.External(new("a.rest", TensorType.UInt8, [16]), ("location", "weights.bin"), ("offset", "48")));
 
     private static void State(Pickler pickler) => pickler.Dict(
         ("a.weight", Tensor("0", 6, 0, [2, 3], [3, 1])),
