@@ -66,6 +66,7 @@ internal static class CommandHost
             ConvertCommand.Create(terminal),
             DiffCommand.Create(terminal),
             HashCommand.Create(terminal),
+            ProvenanceCommand.Create(terminal),
             SchemaCommand.Create(terminal),
         };
         // The default asks the entry assembly, which is another one where the command runs inside a program.
