@@ -58,6 +58,7 @@ internal static class ProvenanceCommand
         Origin.Set => "set",
         Origin.Copied => "copied",
         Origin.Calibrated => "calibrated",
+        Origin.Scaled => "scaled",
         _ => "kept as constructed",
     };
 

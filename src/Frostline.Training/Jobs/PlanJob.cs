@@ -39,7 +39,7 @@ public sealed class PlanJob
         var bench = Workbench.Open(_recipe, threads);
         var data = bench.OpenData();
         using var network = bench.CreateNetwork(data);
-        var origins = WithCalibration(bench.PreviewInitialization(network), network);
+        var origins = RecipeInitialization.PreviewAdapted(_recipe, network, bench.PreviewInitialization(network));
         var freeze = bench.PreviewPlan(network, origins);
         var (cost, inputs, unknown) = CostOf(network, data);
         return new PlanReport(freeze, origins)
@@ -56,20 +56,6 @@ public sealed class PlanJob
             Warnings = freeze.Warnings,
             Refusal = _recipe.AllowRandom ? null : RefusalOf(freeze.Doubts),
         };
-    }
-
-    private InitializationReport WithCalibration(InitializationReport report, torch.nn.Module network)
-    {
-        for (var i = 0; i < _recipe.Initialize.Count; i++)
-        {
-            if (_recipe.Initialize[i] is not CalibrateNormRule rule) continue;
-            var calibrated = _recipe.At(
-                FormattableString.Invariant($"initialize[{i}].calibrate-norm"),
-                () => NormCalibration.Preview(network, rule.CalibrateNorm, rule.Batches));
-            report = report.WithCalibrated(calibrated);
-        }
-
-        return report;
     }
 
     private (NetworkCost? Cost, Dictionary<string, IReadOnlyList<long>> Inputs, string? Unknown) CostOf(

@@ -16,8 +16,8 @@ internal static class RecipeInitialization
     public static InitializationReport Preview(Recipe recipe, torch.nn.Module network) =>
         With(recipe, plan => plan.Preview(network, recipe.Seed));
 
-    /// <summary>Estimates norm statistics on training data, where a rule asks for it.</summary>
-    public static InitializationReport Calibrate(
+    /// <summary>Adapts values to the training data, where rules ask for it: unit variance, norm statistics.</summary>
+    public static InitializationReport Adapt(
         Recipe recipe,
         torch.nn.Module network,
         TrainingData data,
@@ -27,25 +27,66 @@ internal static class RecipeInitialization
     {
         for (var i = 0; i < recipe.Initialize.Count; i++)
         {
-            if (recipe.Initialize[i] is not CalibrateNormRule rule) continue;
-            var runner = new NetworkRunner(network);
-            using var loader = data.TrainLoader();
-            var batches = Math.Min(rule.Batches, loader.BatchesPerEpoch);
-            var calibrated = recipe.At(
-                FormattableString.Invariant($"initialize[{i}].calibrate-norm"),
-                () => NormCalibration.Run(network, rule.CalibrateNorm, loader.Epoch(0).Take(batches), batch =>
-                {
-                    var done = batch.Number + 1;
-                    var fields = HostTensors.Of(batch, device);
-                    batch.Dispose();
-                    runner.Run(fields);
-                    observer?.Progress(
-                        new TrainingProgress(TrainingActivity.Calibrate, 0, recipe.Train.Epochs, done, batches, double.NaN, 0));
-                }));
-            report = report.WithCalibrated(calibrated);
+            var number = i;
+            report = recipe.Initialize[i] switch
+            {
+                LsuvRule rule => report.WithScaled(recipe.At(
+                    FormattableString.Invariant($"initialize[{number}].lsuv"), () => Scale(rule, network, data, device))),
+                CalibrateNormRule rule => report.WithCalibrated(recipe.At(
+                    FormattableString.Invariant($"initialize[{number}].calibrate-norm"), () => Calibrate(rule, recipe, network, data, device, observer))),
+                _ => report,
+            };
         }
 
         return report;
+    }
+
+    /// <summary>Says what <see cref="Adapt"/> would do.</summary>
+    public static InitializationReport PreviewAdapted(Recipe recipe, torch.nn.Module network, InitializationReport report)
+    {
+        for (var i = 0; i < recipe.Initialize.Count; i++)
+        {
+            var number = i;
+            report = recipe.Initialize[i] switch
+            {
+                LsuvRule rule => report.WithScaled(recipe.At(
+                    FormattableString.Invariant($"initialize[{number}].lsuv"), () => Lsuv.Preview(network, rule.Lsuv))),
+                CalibrateNormRule rule => report.WithCalibrated(recipe.At(
+                    FormattableString.Invariant($"initialize[{number}].calibrate-norm"),
+                    () => NormCalibration.Preview(network, rule.CalibrateNorm, rule.Batches))),
+                _ => report,
+            };
+        }
+
+        return report;
+    }
+
+    private static LsuvResult Scale(LsuvRule rule, torch.nn.Module network, TrainingData data, torch.Device device)
+    {
+        var runner = new NetworkRunner(network);
+        using var loader = data.TrainLoader();
+        using var batch = loader.Epoch(0).First();
+        return Lsuv.Run(
+            network,
+            rule.Lsuv,
+            () => runner.Run(HostTensors.Of(batch, device)),
+            new LsuvOptions { Tolerance = rule.Tolerance, Iterations = rule.Iterations });
+    }
+
+    private static CalibratedNorms Calibrate(
+        CalibrateNormRule rule, Recipe recipe, torch.nn.Module network, TrainingData data, torch.Device device, ITrainingObserver? observer)
+    {
+        var runner = new NetworkRunner(network);
+        using var loader = data.TrainLoader();
+        var batches = Math.Min(rule.Batches, loader.BatchesPerEpoch);
+        return NormCalibration.Run(network, rule.CalibrateNorm, loader.Epoch(0).Take(batches), batch =>
+        {
+            var done = batch.Number + 1;
+            var fields = HostTensors.Of(batch, device);
+            batch.Dispose();
+            runner.Run(fields);
+            observer?.Progress(new TrainingProgress(TrainingActivity.Calibrate, 0, recipe.Train.Epochs, done, batches, double.NaN, 0));
+        });
     }
 
     private static InitializationReport With(Recipe recipe, Func<InitializationPlan, InitializationReport> work)
@@ -91,7 +132,7 @@ internal static class RecipeInitialization
                 return plan.Keep(keep.Keep);
             case SetRule set:
                 return plan.Set(set.Set, set.Value);
-            case CalibrateNormRule:
+            case LsuvRule or CalibrateNormRule:
                 return plan;
             default:
                 throw new InvalidOperationException($"unknown rule {rule.GetType().Name}");

@@ -68,7 +68,7 @@ public sealed class Workbench
         return network;
     }
 
-    /// <summary>Gives the network its first values by the recipe's rules, norm calibration included.</summary>
+    /// <summary>Gives the network its first values by the recipe's rules, those that look at the training data included.</summary>
     /// <param name="network">The network.</param>
     /// <param name="data">The data; needed where norms are calibrated.</param>
     /// <param name="observer">Is told of calibration; null for nobody.</param>
@@ -76,10 +76,10 @@ public sealed class Workbench
     public InitializationReport Initialize(torch.nn.Module network, TrainingData data, ITrainingObserver? observer = null)
     {
         var report = RecipeInitialization.Apply(Recipe, network);
-        return RecipeInitialization.Calibrate(Recipe, network, data, report, Device, observer);
+        return RecipeInitialization.Adapt(Recipe, network, data, report, Device, observer);
     }
 
-    /// <summary>What the initialisation rules would do; nothing is changed, and norms are not calibrated.</summary>
+    /// <summary>What the initialisation rules would do, except those that look at the training data; nothing is changed.</summary>
     /// <param name="network">The network.</param>
     public InitializationReport PreviewInitialization(torch.nn.Module network) => RecipeInitialization.Preview(Recipe, network);
 

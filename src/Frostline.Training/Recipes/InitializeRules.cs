@@ -9,7 +9,7 @@ namespace Frostline.Training.Recipes;
 /// <summary>
 /// A rule that gives tensors their first value. Rules are applied in order; for each tensor the last match wins.
 /// </summary>
-[RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(CalibrateNormRule))]
+[RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(LsuvRule), typeof(CalibrateNormRule))]
 public abstract record InitializeRule;
 
 /// <summary>Draws values at random, by a network's scheme or by one initialiser.</summary>
@@ -157,6 +157,25 @@ public sealed record SetRule : InitializeRule
 
     /// <summary>The number.</summary>
     public required double Value { get; init; }
+}
+
+/// <summary>
+/// Scales the weights of convolutions and linear layers, after all values are given, until each layer's output has the variance 1 on the
+/// first training batch (LSUV). Draw them <c>orthogonal</c> first.
+/// </summary>
+public sealed record LsuvRule : InitializeRule
+{
+    /// <summary>A selector: the layers, or what contains them.</summary>
+    [LeadingKey]
+    public required string Lsuv { get; init; }
+
+    /// <summary>How far a variance may be from 1. Default: 0.1.</summary>
+    [Range(double.Epsilon, double.MaxValue)]
+    public double Tolerance { get; init; } = 0.1;
+
+    /// <summary>How often a layer is measured at the most. Default: 10.</summary>
+    [Range(1, int.MaxValue)]
+    public int Iterations { get; init; } = 10;
 }
 
 /// <summary>Estimates the running statistics of normalisation layers on the training data, after all values are given.</summary>

@@ -103,7 +103,7 @@ public sealed class InitializationReport
     {
         if (Find(name) is not { } tensor) return "of unknown origin";
         if (tensor.Trained) return null;
-        return tensor.Origin switch
+        return Origin.BeforeScaling(tensor.Origin) switch
         {
             Origin.Copied copied => DoubtOf(copied.From) is { } doubt ? $"copied from {copied.From}, which was {doubt}" : null,
             Origin.Loaded loaded => Loads.FirstOrDefault(load => load.Hash == loaded.Hash)?.Parent is { } parent
@@ -135,6 +135,20 @@ public sealed class InitializationReport
             Seed,
             [.. Tensors.Select(tensor => names.Contains(tensor.Name)
                 ? tensor with { Rule = rule, Origin = new Origin.Calibrated(calibrated.Batches, tensor.Origin) }
+                : tensor)],
+            Loads);
+    }
+
+    /// <summary>The same report with weights that were scaled to unit variance since.</summary>
+    /// <param name="scaled">What <see cref="Lsuv"/> returned.</param>
+    public InitializationReport WithScaled(LsuvResult scaled)
+    {
+        ArgumentNullException.ThrowIfNull(scaled);
+        var layers = scaled.Layers.ToDictionary(layer => layer.Weight, StringComparer.Ordinal);
+        return new InitializationReport(
+            Seed,
+            [.. Tensors.Select(tensor => layers.TryGetValue(tensor.Name, out var layer)
+                ? tensor with { Rule = $"lsuv \"{scaled.Selector}\"", Origin = new Origin.Scaled(layer.Factor, layer.After, tensor.Origin) }
                 : tensor)],
             Loads);
     }
@@ -198,5 +212,5 @@ public sealed class InitializationReport
     private static string Number(double? value) => value?.ToString("0.0000e+0", CultureInfo.InvariantCulture) ?? "";
 
     private List<TensorProvenance> Having<T>()
-        where T : Origin => [.. Tensors.Where(tensor => tensor.Origin is T)];
+        where T : Origin => [.. Tensors.Where(tensor => Origin.BeforeScaling(tensor.Origin) is T)];
 }

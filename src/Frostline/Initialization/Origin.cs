@@ -12,6 +12,7 @@ namespace Frostline.Initialization;
 [JsonDerivedType(typeof(Set), "set")]
 [JsonDerivedType(typeof(Copied), "copied")]
 [JsonDerivedType(typeof(Calibrated), "calibrated")]
+[JsonDerivedType(typeof(Scaled), "scaled")]
 public abstract record Origin
 {
     private Origin()
@@ -20,6 +21,13 @@ public abstract record Origin
 
     /// <summary>The origin in a few words, for tables and messages.</summary>
     public abstract string Describe();
+
+    /// <summary>The origin that a value had before it was scaled; the origin itself where it was not.</summary>
+    internal static Origin BeforeScaling(Origin origin)
+    {
+        while (origin is Scaled scaled) origin = scaled.Before;
+        return origin;
+    }
 
     /// <summary>The value was read from a checkpoint.</summary>
     /// <param name="File">The file's name, without folder.</param>
@@ -78,5 +86,16 @@ public abstract record Origin
     {
         /// <inheritdoc/>
         public override string Describe() => Batches == 1 ? "calibrated over 1 batch" : $"calibrated over {Batches} batches";
+    }
+
+    /// <summary>A weight was multiplied so that its layer's output has unit variance (<see cref="Lsuv"/>).</summary>
+    /// <param name="Factor">What it was multiplied by.</param>
+    /// <param name="Variance">The variance of the layer's output since.</param>
+    /// <param name="Before">Where the value came from that was scaled.</param>
+    public sealed record Scaled(double Factor, double Variance, Origin Before) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() =>
+            string.Create(CultureInfo.InvariantCulture, $"{Before.Describe()}, scaled by {Factor:G4} to output variance {Variance:G4}");
     }
 }

@@ -43,10 +43,12 @@ public sealed record ProvenanceStep(string File, string Name, TensorProvenance? 
         return steps;
     }
 
+    /// <summary>Where a value came from before it was worked on in its place.</summary>
     private static Origin? OriginOf(TensorProvenance? tensor)
     {
         var origin = tensor?.Origin;
-        while (origin is Origin.Calibrated calibrated) origin = calibrated.Before;
+        while (origin is Origin.Calibrated or Origin.Scaled)
+            origin = origin is Origin.Calibrated calibrated ? calibrated.Before : ((Origin.Scaled)origin).Before;
         return origin;
     }
 }

@@ -37,7 +37,7 @@ public sealed record TensorProvenance(
     [JsonIgnore]
     public string? Doubt => Trained
         ? null
-        : Origin switch
+        : Origin.BeforeScaling(Origin) switch
         {
             Origin.Drawn drawn => $"drawn by {drawn.Initializer}",
             Origin.Kept when Persistent => "kept as constructed",

@@ -186,6 +186,18 @@ public sealed class TrainJobTests
         Assert.NotEqual(new byte[32], file.Read("norm.running_mean"));
     }
 
+    [Fact]
+    public void LayersAreScaledToUnitVarianceOnTheFirstBatchAndThatIsRecorded()
+    {
+        using var bench = new RecipeBench();
+        var text = RecipeBench.Text.Replace("allow-random: true", "  - lsuv: body\n    tolerance: 0.001\n    iterations: 20\nallow-random: true", StringComparison.Ordinal);
+        bench.Train(bench.Parse(text));
+        using var file = Checkpoint.Open(bench.Folder().Model);
+        var scaled = Assert.IsType<Origin.Scaled>(ModelFile.ProvenanceOf(file)!.Find("body.weight")!.Origin);
+        Assert.InRange(scaled.Variance, 0.999, 1.001);
+        Assert.NotEqual(1, scaled.Factor);
+    }
+
     [Theory]
     [InlineData("freeze=[{ of: \"body | norm\", parameters: off }]")]
     [InlineData("freeze=[{ freeze: \"norm.weight | norm.bias | body\" }]")]

@@ -34,7 +34,7 @@ public sealed class RecipeErrorTests
         { "metrics: [accuracy, ]\nbest: [a]", "r.yaml:6:7: \"[…]\" is a list; best wants text" },
         { "metrics: [~]", "r.yaml:5:11: an item of metrics has no value; give it one, or remove it" },
         { "allow-random: maybe", "r.yaml:5:15: \"maybe\" is neither on nor off; allow-random wants on or off" },
-        { "initialize: [ \"**\" ]", "r.yaml:5:15: \"**\" is not a rule; a rule starts with draw, load, keep, set or calibrate-norm" },
+        { "initialize: [ \"**\" ]", "r.yaml:5:15: \"**\" is not a rule; a rule starts with draw, load, keep, set, lsuv or calibrate-norm" },
         { "initialize: [ { lode: x } ]", "r.yaml:5:17: \"lode\" starts no rule of initialize[0]; did you mean \"load\"?" },
         { "initialize: [ { set: x } ]", "r.yaml:5:15: initialize[0] lacks the key \"value\"; add value:" },
         { "initialize: [ { load: x, require: 95 } ]", "r.yaml:5:35: \"95\" is out of range: require is at least 0 and at most 1; did you mean \"95%\"?" },
