@@ -66,9 +66,9 @@ public abstract class Checkpoint : IDisposable
     /// <summary>
     /// The plain values beside the tensors in a PyTorch file (epoch, best accuracy, optimizer settings), by path joined with
     /// slashes: null, bool, long, <see cref="System.Numerics.BigInteger"/>, double, string or byte[]; an empty array for an
-    /// empty container, and a text in angle brackets for what has no plain form. Of an ONNX model the tensors that are not read, each with a
-    /// text in angle brackets: <c>&lt;string tensor&gt;</c>, <c>&lt;sparse tensor&gt;</c>, <c>&lt;int4 tensor&gt;</c>, and graphs within nodes, <c>&lt;graph&gt;</c>.
-    /// Empty for other formats.
+    /// empty container, and a text in angle brackets for what has no plain form. In NumPy's files and ONNX models what is named but not read,
+    /// with a text in angle brackets, for example <c>&lt;object array [2]&gt;</c>, <c>&lt;string tensor&gt;</c> or <c>&lt;sparse tensor&gt;</c>.
+    /// Empty for safetensors.
     /// </summary>
     public virtual IReadOnlyList<KeyValuePair<string, object?>> Values => [];
 

@@ -211,6 +211,16 @@ public sealed class OnnxTests
     }
 
     [Fact]
+    public void Many_tiny_tensors_take_memory_in_proportion()
+    {
+        // Twelve bytes each, of no type.
+        var file = OnnxFile.Model(Enumerable.Range(0, 100_000).Select(i => (Action<Proto>)(t => t.Text(8, $"{i:D8}"))));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Refused(() => Open(file), "no tensors that can be read; the first of 100000");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 40L << 20);
+    }
+
+    [Fact]
     public void Numbers_scattered_over_a_million_places_are_refused()
     {
         // Every other one is packed, so that no two are neighbours.

@@ -34,7 +34,6 @@ internal sealed class OnnxCheckpoint : Checkpoint
             var tensors = new List<OnnxTensor>(model.Tensors.Count);
             foreach (var (name, tensor) in model.Tensors)
             {
-                if (name.Length == 0) throw bytes.Error("has a tensor without a name");
                 if (OnnxTypes.TypeOf(tensor.DataType) is not { } type) model.Values.Add(new(name, OnnxTypes.Placeholder(tensor.DataType)));
                 else if (tensor.IsSegment) model.Values.Add(new(name, "<part of a tensor>"));
                 else tensors.Add(OnnxTensor.Locate(bytes, siblings, tensor, new TensorInfo(name, type, [.. tensor.Shape])));

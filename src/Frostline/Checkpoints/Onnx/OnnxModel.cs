@@ -10,7 +10,6 @@ namespace Frostline.Checkpoints;
 internal sealed class OnnxModel
 {
     private readonly OnnxContext _context;
-    private readonly List<OnnxTensorProto> _constants = [];
 
     private OnnxModel(ByteSource bytes) => _context = new OnnxContext(bytes);
 
@@ -72,7 +71,7 @@ internal sealed class OnnxModel
                 case 1: ReadNode(lease, reader.ReadRange(), constants); break;
                 case 5:
                     var tensor = OnnxTensorProto.Read(_context, lease, reader.ReadRange());
-                    Tensors.Add((tensor.Name, tensor));
+                    AddTo(Tensors, tensor.Name, tensor);
                     break;
                 case 15: ReadSparse(lease, reader.ReadRange()); break;
                 default: reader.Skip(); break;
@@ -99,13 +98,19 @@ internal sealed class OnnxModel
 
         var isConstant = Is(lease, type, "Constant"u8) && (domain.Length == 0 || Is(lease, domain, "ai.onnx"u8));
         if (isConstant && attributes.Value is { } tensor)
-            constants.Add((_context.ReadText(lease, output.GetValueOrDefault()), OnnxTensorProto.Read(_context, lease, tensor)));
+            AddTo(constants, _context.ReadText(lease, output.GetValueOrDefault()), OnnxTensorProto.Read(_context, lease, tensor));
         foreach (var graph in attributes.Graphs ?? [])
         {
             _context.Count(0);
             var path = $"{_context.ReadText(lease, output.GetValueOrDefault())}/{_context.ReadText(lease, graph)}";
             Values.Add(new(path, "<graph>"));
         }
+    }
+
+    private void AddTo(List<(string, OnnxTensorProto)> list, string name, OnnxTensorProto tensor)
+    {
+        if (name.Length == 0) throw _context.Bytes.Error("has a tensor without a name");
+        list.Add((name, tensor));
     }
 
     private void ReadAttribute(ByteLease lease, ByteRange message, ref Attributes attributes)

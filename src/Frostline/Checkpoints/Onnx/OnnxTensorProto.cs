@@ -7,9 +7,12 @@ internal sealed class OnnxTensorProto
 {
     private const int NameField = 8;
 
-    private readonly List<long> _shape = [];
-    private readonly Dictionary<int, ProtobufValues> _typed = [];
-    private readonly Dictionary<string, string> _external = new(StringComparer.Ordinal);
+    private static readonly Dictionary<int, ProtobufValues> s_none = [];
+
+    // Made when they are needed: a file may hold many tensors of a few bytes.
+    private List<long>? _shape;
+    private Dictionary<int, ProtobufValues>? _typed;
+    private Dictionary<string, string>? _external;
     private bool _isExternal;
 
     public string Name { get; private set; } = "";
@@ -19,16 +22,16 @@ internal sealed class OnnxTensorProto
     /// <summary>Whether it is a part of a larger tensor, which no exporter writes.</summary>
     public bool IsSegment { get; private set; }
 
-    public IReadOnlyList<long> Shape => _shape;
+    public IReadOnlyList<long> Shape => _shape ?? [];
 
     /// <summary>The raw data; empty where there are none.</summary>
     public ByteRange Raw { get; private set; }
 
     /// <summary>The typed fields that hold something, by number.</summary>
-    public IReadOnlyDictionary<int, ProtobufValues> Typed => _typed;
+    public IReadOnlyDictionary<int, ProtobufValues> Typed => _typed ?? s_none;
 
     /// <summary>The entries that say where the data lie in another file; null where they lie in this one.</summary>
-    public IReadOnlyDictionary<string, string>? External => _isExternal ? _external : null;
+    public IReadOnlyDictionary<string, string>? External => _isExternal ? _external ?? [] : null;
 
     /// <exception cref="CheckpointException">The message is damaged.</exception>
     public static OnnxTensorProto Read(OnnxContext context, ByteLease lease, ByteRange message)
@@ -50,7 +53,7 @@ internal sealed class OnnxTensorProto
             }
         }
 
-        context.Count(tensor._typed.Values.Sum(values => (long)values.PieceCount));
+        context.Count(tensor.Typed.Values.Sum(values => (long)values.PieceCount));
         return tensor;
     }
 
@@ -72,7 +75,7 @@ internal sealed class OnnxTensorProto
     /// <exception cref="CheckpointException">It is none, or negative.</exception>
     public long? ExternalNumber(string key, ByteSource bytes)
     {
-        if (!_external.TryGetValue(key, out var text)) return null;
+        if (_external is null || !_external.TryGetValue(key, out var text)) return null;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : throw bytes.Error($"tensor \"{Name}\": {key} of its external data is no whole number");
@@ -93,6 +96,7 @@ internal sealed class OnnxTensorProto
     private void AddSize(OnnxContext context, long size)
     {
         if (size < 0) throw context.Bytes.Error($"a tensor{(Name.Length > 0 ? $" \"{Name}\"" : "")} has the size {size}");
+        _shape ??= [];
         if (_shape.Count == CheckpointLimits.Rank)
             throw context.Bytes.Error($"a tensor has more than {CheckpointLimits.Rank} dimensions, the limit");
         _shape.Add(size);
@@ -106,14 +110,14 @@ internal sealed class OnnxTensorProto
             return;
         }
 
-        if (!_typed.TryGetValue(reader.Field, out var values)) values = new ProtobufValues(context.Bytes, wire);
+        if (!Typed.TryGetValue(reader.Field, out var values)) values = new ProtobufValues(context.Bytes, wire);
         values.Add(ref reader, lease);
-        if (values.Count > 0) _typed[reader.Field] = values;
+        if (values.Count > 0) (_typed ??= [])[reader.Field] = values;
     }
 
     private void AddExternal(OnnxContext context, ByteLease lease, ByteRange message)
     {
         var (key, value) = context.ReadEntry(lease, message);
-        _external[key] = value;
+        (_external ??= new(StringComparer.Ordinal))[key] = value;
     }
 }
