@@ -61,14 +61,7 @@ internal static class PlanCommand
         }
 
         table.Write(output);
-        foreach (var load in report.Origins.Loads)
-        {
-            output.Write($"{load.File}: {load.Loaded} of {load.Selected} tensors\n");
-            foreach (var name in load.Missing) output.Write($"  missing: {name}\n");
-            foreach (var name in load.Unexpected) output.Write($"  unexpected: {name}\n");
-            foreach (var skip in load.Skipped) output.Write($"  skipped: {skip.Key}: {skip.Reason}\n");
-            foreach (var remark in load.Remarks) output.Write($"  remark: {remark}\n");
-        }
+        foreach (var load in report.Origins.Loads) output.Write(load.Describe());
     }
 
     /// <summary>The origin without the key of the tensor, which differs from tensor to tensor.</summary>

@@ -35,7 +35,7 @@ internal static class ProvenanceCommand
         output.Write($"{indent}{file}: {Units.Count(report.Tensors.Count)} tensors: {Origins(report)}\n");
         foreach (var load in report.Loads)
         {
-            output.Write($"{indent}  from {load.File}: {Units.Count(load.Loaded)} of {Units.Count(load.Selected)} tensors loaded, content {load.Hash}\n");
+            output.Write($"{indent}  from {load}, content {load.Hash}\n");
             if (load.Parent is { } parent) WriteGeneration(output, load.File, parent, depth + 2);
         }
     }

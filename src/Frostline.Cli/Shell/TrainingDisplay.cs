@@ -38,6 +38,7 @@ internal abstract class TrainingDisplay : ITrainingObserver
     {
         var (loaded, drawn, kept) = (initialization.Loaded.Count, initialization.Drawn.Count, initialization.Kept.Count);
         Write($"{loaded} tensors loaded, {drawn} drawn, {kept} kept as constructed");
+        foreach (var load in initialization.Loads) Write(load.ToString());
         Write(frozen.Describe().TrimEnd('\n'));
     }
 

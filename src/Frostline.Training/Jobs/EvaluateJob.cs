@@ -98,7 +98,7 @@ public sealed class EvaluateJob
     {
         var report = new InitializationPlan().Load("**", file, KeyMap.Identity.StripOptional("module.")).Apply(network, seed: 0);
         foreach (var key in report.Unexpected) remarks.Add($"the file holds \"{key}\", which the network lacks");
-        foreach (var skip in report.Skipped) remarks.Add($"left out: {skip.Key}, {skip.Reason}");
+        foreach (var skip in report.Skipped) remarks.Add($"left out: {skip}");
         // That the optional wrapper is absent is what one expects.
         remarks.AddRange(report.Loads
             .SelectMany(load => load.Remarks)

@@ -16,6 +16,7 @@ internal sealed class LoggingObserver(RunLog log, ITrainingObserver? next) : ITr
 
     public void Prepared(FrozenModel frozen, InitializationReport initialization)
     {
+        foreach (var load in initialization.Loads) log.Write(load.ToString());
         log.Write(
             $"the plan: {frozen.Plan.TrainedParameters} parameters trained, {frozen.Plan.FrozenParameters} frozen, "
                 + $"frost line {frozen.FrostLine ?? "none"}");

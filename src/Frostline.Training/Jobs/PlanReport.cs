@@ -30,6 +30,9 @@ public sealed record PlanReport
     /// <summary>Where the first values would come from.</summary>
     public required InitializationSummary Initialization { get; init; }
 
+    /// <summary>What each checkpoint would give, tensor by tensor; without the reports that the checkpoints themselves carry.</summary>
+    public IReadOnlyList<LoadReport> Loads => [.. Origins.Loads.Select(load => load with { Parent = null })];
+
     /// <summary>Where the frozen prefix would end.</summary>
     public required FrostLineSummary FrostLine { get; init; }
 

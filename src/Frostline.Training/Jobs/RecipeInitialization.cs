@@ -127,6 +127,8 @@ internal static class RecipeInitialization
                         Require = load.Require,
                         Skip = load.Skip,
                         Head = load.Head,
+                        FirstConv = load.FirstConv,
+                        Interpolate = load.Interpolate,
                     });
             case KeepRule keep:
                 return plan.Keep(keep.Keep);

@@ -46,5 +46,7 @@ internal static class Summaries
         report.Set.Count + report.Copied.Count + report.Calibrated.Count,
         report.Missing,
         report.Unexpected,
-        [.. report.Skipped.Select(skip => $"{skip.Key}: {skip.Reason}")]);
+        [.. report.Skipped.Select(tensor => tensor.ToString())],
+        [.. report.Loads.SelectMany(load => load.Adapted).Select(tensor => tensor.ToString())],
+        [.. report.Loads.Select(load => load.ToString())]);
 }

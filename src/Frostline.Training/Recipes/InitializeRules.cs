@@ -89,6 +89,18 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     /// </summary>
     public string? Head { get; init; }
 
+    /// <summary>
+    /// A first convolution, which may see another number of channels than the file's: <c>of</c> selects its weight, <c>by</c> says how
+    /// the channels become others. Default: none.
+    /// </summary>
+    public FirstConvolution? FirstConv { get; init; }
+
+    /// <summary>
+    /// Tables of positions, which may be for another input size than the file's and are then resized bicubically: <c>of</c> selects
+    /// them; <c>from</c>, <c>to</c> and <c>class-tokens</c> say what cannot be told from their sizes. Default: none.
+    /// </summary>
+    public PositionTables? Interpolate { get; init; }
+
     /// <summary>From the file's names to the network's, as the rule says.</summary>
     /// <param name="map">What <see cref="Map"/> stands for.</param>
     internal KeyMap ToKeyMap(KeyMap map)

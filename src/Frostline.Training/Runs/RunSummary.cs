@@ -98,7 +98,9 @@ public sealed record ModelSummary(string Name, long Parameters, long Trainable, 
 /// <param name="Other">How many were set, copied or calibrated.</param>
 /// <param name="Missing">Tensors that a checkpoint was to give and lacked.</param>
 /// <param name="Unexpected">Keys of checkpoints that name nothing in the network.</param>
-/// <param name="Skipped">Keys of checkpoints that were left out, with the reason.</param>
+/// <param name="Skipped">Keys of checkpoints that were left out, with the reason, and both shapes where they differ.</param>
+/// <param name="Adapted">Keys of checkpoints whose values were computed anew for another shape, with how and both shapes.</param>
+/// <param name="Loads">A line for each checkpoint: how many tensors were loaded, renamed, cast, and so on.</param>
 public sealed record InitializationSummary(
     int Loaded,
     int Drawn,
@@ -106,7 +108,9 @@ public sealed record InitializationSummary(
     int Other,
     IReadOnlyList<string> Missing,
     IReadOnlyList<string> Unexpected,
-    IReadOnlyList<string> Skipped);
+    IReadOnlyList<string> Skipped,
+    IReadOnlyList<string> Adapted,
+    IReadOnlyList<string> Loads);
 
 /// <summary>Where the frozen prefix ends.</summary>
 /// <param name="Stage">The first stage in which anything can change; null where the network has no stages or nothing can

@@ -8,8 +8,8 @@ internal abstract record Assignment;
 /// <summary>As constructed.</summary>
 internal sealed record KeepAssignment : Assignment;
 
-/// <summary>From a checkpoint.</summary>
-internal sealed record LoadAssignment(Checkpoint Checkpoint, TensorInfo Source) : Assignment;
+/// <summary>From a checkpoint; adapted where the file's shape is another.</summary>
+internal sealed record LoadAssignment(Checkpoint Checkpoint, TensorInfo Source, Adaptation? Adaptation) : Assignment;
 
 /// <summary>From another tensor of the network, once that one has its value.</summary>
 internal sealed record CopyAssignment(PlannedTensor From) : Assignment;

@@ -16,12 +16,15 @@ internal sealed class CheckpointLoading
     private const int Part = 1 << 18;
 
     private readonly Checkpoint _checkpoint;
-    private readonly ILookup<string, PlannedTensor> _targets;
+    private readonly ILookup<string, (PlannedTensor Tensor, Adaptation? Adaptation)> _targets;
     private readonly ConcurrentDictionary<string, long> _notFinite = new(StringComparer.Ordinal);
 
     /// <param name="checkpoint">The open checkpoint.</param>
-    /// <param name="targets">The tensors that take its values, by its names; none where nothing is to be written.</param>
-    public CheckpointLoading(Checkpoint checkpoint, ILookup<string, PlannedTensor> targets) => (_checkpoint, _targets) = (checkpoint, targets);
+    /// <param name="targets">
+    /// The tensors that take its values, by its names, and how these are adapted; none where nothing is to be written.
+    /// </param>
+    public CheckpointLoading(Checkpoint checkpoint, ILookup<string, (PlannedTensor Tensor, Adaptation? Adaptation)> targets) =>
+        (_checkpoint, _targets) = (checkpoint, targets);
 
     /// <summary>How many values are infinite or no number, by the checkpoint's names; only of tensors that were written, and only where there are any.</summary>
     public IReadOnlyDictionary<string, long> NotFinite => _notFinite;
@@ -31,24 +34,25 @@ internal sealed class CheckpointLoading
     public string Run()
     {
         // Libtorch is asked for addresses here, on the calling thread; the others only move bytes.
-        var jobs = _checkpoint.Tensors.Select(source => new Job(source, [.. _targets[source.Name].Select(target => new Place(target))])).ToList();
+        var jobs = _checkpoint.Tensors.Select(source => new Job(source, [.. _targets[source.Name].Select(target => new Place(target.Tensor, target.Adaptation))])).ToList();
         var hashes = new ConcurrentBag<(TensorInfo, UInt128)>();
         var loop = new ParallelOptions { MaxDegreeOfParallelism = Processors.PhysicalCores };
         Parallel.ForEach(Partitioner.Create(jobs, EnumerablePartitionerOptions.NoBuffering), loop, job => hashes.Add((job.Source, Read(job))));
-        // What lies elsewhere, or is cast, is written by libtorch and so by this thread alone.
+        // What lies elsewhere, or is cast or adapted, is written by libtorch and so by this thread alone.
         foreach (var job in jobs)
             foreach (var place in job.Places)
-                if (place.Address == 0 || !IsSame(place, job.Source)) Convert(job.Source, place.Target);
+                if (!IsDirect(place, job.Source)) Convert(job.Source, place);
         GC.KeepAlive(_targets);
         return ContentHash.Of(hashes);
     }
 
-    private static bool IsSame(Place place, TensorInfo source) => place.Target.Info.Type == source.Type;
+    private static bool IsDirect(Place place, TensorInfo source) =>
+        place.Address != 0 && place.Adaptation is null && place.Target.Info.Type == source.Type;
 
     private unsafe UInt128 Read(Job job)
     {
         var hash = new XxHash128();
-        var direct = job.Places.Where(place => place.Address != 0 && IsSame(place, job.Source)).ToList();
+        var direct = job.Places.Where(place => IsDirect(place, job.Source)).ToList();
         var buffer = direct.Count > 0 ? [] : new byte[(int)Math.Min(Part, job.Source.ByteCount)];
         long notFinite = 0;
         for (long at = 0; at < job.Source.ByteCount; at += Part)
@@ -65,11 +69,16 @@ internal sealed class CheckpointLoading
         return hash.GetCurrentHashAsUInt128();
     }
 
-    private void Convert(TensorInfo source, PlannedTensor target)
+    private void Convert(TensorInfo source, Place place)
     {
+        var target = place.Target;
         var bytes = new byte[source.ByteCount];
         _checkpoint.Read(source, bytes);
-        if (source.Type != target.Info.Type)
+        if (place.Adaptation is { } adaptation)
+        {
+            bytes = adaptation.Apply(bytes, source.Type, target.Info);
+        }
+        else if (source.Type != target.Info.Type)
         {
             var cast = new byte[target.Info.ByteCount];
             Elements.Cast(bytes, source.Type, cast, target.Info.Type);
@@ -83,7 +92,7 @@ internal sealed class CheckpointLoading
     private sealed record Job(TensorInfo Source, IReadOnlyList<Place> Places);
 
     /// <summary>A tensor of the network, and where its elements lie row by row in main memory; zero where they do not.</summary>
-    private sealed record Place(PlannedTensor Target)
+    private sealed record Place(PlannedTensor Target, Adaptation? Adaptation)
     {
         public nint Address { get; } = TensorBytes.AddressOf(Target.Entry.Tensor);
     }

@@ -45,25 +45,27 @@ public sealed class InitializationPlan
     }
 
     /// <summary>
-    /// Loads parameters and persistent buffers from a checkpoint. Names and shapes must agree exactly; floating-point types are
-    /// cast to the network's and reported, other types must agree. Tensors that a later rule decides are not loaded and not
-    /// checked. A checkpoint without any norm counters (<c>num_batches_tracked</c>) is accepted as PyTorch accepts it: they are
-    /// set to 0.
+    /// Loads parameters and persistent buffers from a checkpoint. Names must agree exactly, and shapes where no policy of
+    /// <paramref name="options"/> is for the tensor; floating-point types are cast to the network's and reported, other types must
+    /// agree. Tensors that a later rule decides are not loaded and not checked. A checkpoint without any norm counters
+    /// (<c>num_batches_tracked</c>) is accepted as PyTorch accepts it: they are set to 0.
     /// </summary>
     /// <param name="into">What to fill, by the network's names.</param>
     /// <param name="checkpoint">The open checkpoint.</param>
     /// <param name="map">Turns the checkpoint's names into the network's; default <see cref="KeyMap.Identity"/>.</param>
-    /// <param name="options">How strictly; default: everything selected must be there.</param>
+    /// <param name="options">How strictly, and what may differ; default: everything selected must be there as it is.</param>
     /// <returns>This plan.</returns>
-    /// <exception cref="SelectionException">The selector cannot be read.</exception>
+    /// <exception cref="SelectionException">A selector cannot be read.</exception>
+    /// <exception cref="InitializationException">A grid of the options is none.</exception>
     public InitializationPlan Load(string into, Checkpoint checkpoint, KeyMap? map = null, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LoadOptions();
         if (!(options.Require is >= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(options), options.Require, "the required share lies from 0 to 1");
-        if (options.Skip is not null) Selector.Parse(options.Skip);
-        if (options.Head is not null) Selector.Parse(options.Head);
+        foreach (var selector in new[] { options.Skip, options.Head, options.FirstConv?.Of, options.Interpolate?.Of })
+            if (selector is not null) Selector.Parse(selector);
+        options.Interpolate?.Check();
         return Add(new LoadRule(Selector.Parse(into), checkpoint, map ?? KeyMap.Identity, options));
     }
 

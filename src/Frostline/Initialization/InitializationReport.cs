@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Frostline.Initialization;
@@ -12,7 +13,7 @@ namespace Frostline.Initialization;
 /// </summary>
 public sealed class InitializationReport
 {
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -80,15 +81,16 @@ public sealed class InitializationReport
 
     /// <summary>Names that a <c>Load</c> rule was to fill and its checkpoint lacks.</summary>
     [JsonIgnore]
-    public IReadOnlyList<string> Missing => [.. Loads.SelectMany(load => load.Missing).Distinct(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Missing =>
+        [.. Loads.SelectMany(load => load.Missing).Select(tensor => tensor.Name!).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Keys of checkpoints that name nothing in the network.</summary>
     [JsonIgnore]
-    public IReadOnlyList<string> Unexpected => [.. Loads.SelectMany(load => load.Unexpected)];
+    public IReadOnlyList<string> Unexpected => [.. Loads.SelectMany(load => load.Unexpected).Select(tensor => tensor.Key!)];
 
-    /// <summary>Tensors of checkpoints that were left out on purpose.</summary>
+    /// <summary>Tensors that a checkpoint and the network have and that were not loaded, each with the reason.</summary>
     [JsonIgnore]
-    public IReadOnlyList<SkippedTensor> Skipped => [.. Loads.SelectMany(load => load.Skipped)];
+    public IReadOnlyList<TensorLoad> Skipped => [.. Loads.SelectMany(load => load.Skipped)];
 
     /// <summary>The entry of a tensor, or null where the network had none of this name.</summary>
     public TensorProvenance? Find(string name) => _byName.GetValueOrDefault(name);
@@ -156,14 +158,19 @@ public sealed class InitializationReport
     /// <summary>The report as JSON on one line; <see cref="FromJson"/> reads it back.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    /// <summary>Reads a report that <see cref="ToJson"/> wrote.</summary>
+    /// <summary>
+    /// Reads a report that <see cref="ToJson"/> wrote, also before loads listed their tensors; what such a report does not tell of
+    /// them is null.
+    /// </summary>
     /// <exception cref="InitializationException">The text is not such a report.</exception>
     public static InitializationReport FromJson(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
         try
         {
-            return JsonSerializer.Deserialize<InitializationReport>(json, Json)
+            var node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { MaxDepth = Json.MaxDepth });
+            StoredLoads.Upgrade(node);
+            return node.Deserialize<InitializationReport>(Json)
                 ?? throw new InitializationException(
                     "the provenance is empty (\"null\"); the file that held it was not written by Frostline");
         }
@@ -181,21 +188,9 @@ public sealed class InitializationReport
     {
         string[] head = ["tensor", "shape", "origin", "mean", "deviation", "minimum", "maximum"];
         var rows = Tensors.Select(Row).Prepend(head).ToList();
-        var widths = Enumerable.Range(0, head.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
         var text = new StringBuilder();
-        foreach (var row in rows)
-            text.Append(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd()).Append('\n');
-        foreach (var load in Loads)
-        {
-            text.Append(
-                CultureInfo.InvariantCulture, $"{load.File}: {load.Loaded} of {load.Selected} loaded, content {load.Hash}\n");
-            foreach (var name in load.Missing) text.Append(CultureInfo.InvariantCulture, $"  missing     {name}\n");
-            foreach (var key in load.Unexpected) text.Append(CultureInfo.InvariantCulture, $"  unexpected  {key}\n");
-            foreach (var skip in load.Skipped) text.Append(
-                CultureInfo.InvariantCulture, $"  skipped     {skip.Key}: {skip.Reason}\n");
-            foreach (var remark in load.Remarks) text.Append(CultureInfo.InvariantCulture, $"  remark      {remark}\n");
-        }
-
+        TextRows.Append(text, rows);
+        foreach (var load in Loads) text.Append(load.Describe()).Append("  content: ").Append(load.Hash).Append('\n');
         return text.ToString();
     }
 

@@ -1,6 +1,9 @@
 namespace Frostline.Initialization;
 
-/// <summary>How strictly a <c>Load</c> rule takes its checkpoint.</summary>
+/// <summary>
+/// How strictly a <c>Load</c> rule takes its checkpoint, and the policies for what differs on purpose. Every selector is over the
+/// network's names and must select something of what the rule loads into; a tensor has one policy at the most.
+/// </summary>
 public sealed class LoadOptions
 {
     /// <summary>
@@ -10,15 +13,21 @@ public sealed class LoadOptions
     public double Require { get; init; } = 1;
 
     /// <summary>
-    /// A selector over the network's names: what is left to earlier rules on purpose, whatever the checkpoint holds for it, for
-    /// example a head with another number of classes. It does not count for <see cref="Require"/>. Default null, nothing.
+    /// What is left to earlier rules on purpose, whatever the checkpoint holds for it. It does not count for <see cref="Require"/>.
+    /// Default null, nothing.
     /// </summary>
     public string? Skip { get; init; }
 
     /// <summary>
-    /// A selector over the network's names: a head, which may have another number of classes than the checkpoint's. Tensors in it
-    /// are loaded where the shapes agree; where they differ they are left to an earlier rule, which there must be, do not count
-    /// for <see cref="Require"/>, and are reported as skipped, with both shapes. Default null, nothing.
+    /// A head, which may have another number of classes than the checkpoint's. Tensors in it are loaded where the shapes agree; where
+    /// they differ they are left to an earlier rule, which there must be, do not count for <see cref="Require"/>, and are reported as
+    /// skipped, with both shapes. Default null, nothing.
     /// </summary>
     public string? Head { get; init; }
+
+    /// <summary>A first convolution, which may see another number of channels than the checkpoint's. Default null, none.</summary>
+    public FirstConvolution? FirstConv { get; init; }
+
+    /// <summary>Tables of positions, which may be for another input size than the checkpoint's. Default null, none.</summary>
+    public PositionTables? Interpolate { get; init; }
 }

@@ -17,13 +17,12 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         var map = MapKeys();
         var keys = map.Pairs.ToDictionary(pair => pair.Target, pair => pair.Source, StringComparer.Ordinal);
         var selected = network.Select(Text, Into).ToHashSet();
-        var skip = Options.Skip is null ? [] : network.Select(Text, Selector.Parse(Options.Skip)).ToHashSet();
-        var head = Options.Head is null ? [] : network.Select(Text, Selector.Parse(Options.Head)).ToHashSet();
-        var other = new Dictionary<PlannedTensor, TensorInfo>();
+        var policies = new LoadPolicies(Text, network, selected, Options);
+        var left = new Dictionary<PlannedTensor, TensorInfo>();
         var wanted = network.Tensors
-            .Where(t => selected.Contains(t) && !skip.Contains(t) && t.Entry.Persistent && decisions.IsOpen(t)).ToList();
+            .Where(t => selected.Contains(t) && !policies.Skips(t) && t.Entry.Persistent && decisions.IsOpen(t)).ToList();
 
-        var found = new Dictionary<PlannedTensor, TensorInfo>();
+        var found = new Dictionary<PlannedTensor, FoundTensor>();
         var missing = new List<PlannedTensor>();
         foreach (var tensor in wanted)
         {
@@ -34,8 +33,8 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
             }
 
             var source = Checkpoint.Find(keys[name]);
-            var differs = head.Contains(tensor) && !source.Shape.SequenceEqual(tensor.Info.Shape);
-            (differs ? other : found).Add(tensor, source);
+            if (policies.Leaves(tensor, source)) left.Add(tensor, source);
+            else found.Add(tensor, new FoundTensor(source, name, policies.Adapt(tensor, source)));
         }
 
         RequireFit(found);
@@ -43,22 +42,23 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
         missing.RemoveAll(counters.Contains);
         RequireCoverage(found.Count, missing, map);
 
-        foreach (var tensor in other.Keys) decisions.Leave(this, tensor);
-        var (unexpected, skipped) = LeftOver(decisions, map, found, other, selected, skip);
-        foreach (var (tensor, source) in found) decisions.Add(this, tensor, new LoadAssignment(Checkpoint, source));
+        foreach (var tensor in left.Keys) decisions.Leave(this, tensor);
+        foreach (var (tensor, (source, _, adaptation)) in found)
+            decisions.Add(this, tensor, new LoadAssignment(Checkpoint, source, adaptation));
         foreach (var tensor in counters)
             decisions.Add(
                 this, tensor, SetAssignment.Checked(Text, tensor, 0, "the checkpoint is older than this counter and holds none"));
-        List<string> remarks = [.. map.Remarks];
+        List<string> remarks = [.. map.Remarks, .. policies.Remarks(found, left)];
         if (counters.Count > 0) remarks.Add($"the checkpoint holds no {Counter}; {counters.Count} of them set to 0");
         decisions.Add(new PendingLoad(
             Text,
             Checkpoint,
-            found.Count,
-            found.Count + missing.Count,
-            [.. missing.Select(t => t.Name)],
-            unexpected,
-            skipped,
+            [
+                .. found.Select(pair => TensorLoad.Of(
+                    LoadOutcome.Loaded, pair.Value.Source, pair.Key.Info, pair.Value.Name, pair.Value.Adaptation?.Text)),
+                .. missing.Select(tensor => TensorLoad.Of(LoadOutcome.Missing, null, tensor.Info, tensor.Name)),
+                .. LeftOver(decisions, map, found, left, selected, policies),
+            ],
             remarks));
     }
 
@@ -80,7 +80,7 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
     /// file that has some counters and lacks others is not old but incomplete.
     /// </summary>
     private HashSet<PlannedTensor> CountersOfOldFile(
-        PlannedNetwork network, List<PlannedTensor> missing, Dictionary<PlannedTensor, TensorInfo> found)
+        PlannedNetwork network, List<PlannedTensor> missing, Dictionary<PlannedTensor, FoundTensor> found)
     {
         if (Checkpoint.Tensors.Any(tensor => tensor.Name.EndsWith(Counter, StringComparison.Ordinal))) return [];
         return [.. missing.Where(tensor =>
@@ -89,12 +89,12 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
             && found.ContainsKey(mean))];
     }
 
-    private void RequireFit(Dictionary<PlannedTensor, TensorInfo> found)
+    private void RequireFit(Dictionary<PlannedTensor, FoundTensor> found)
     {
         var wrong = new List<string>();
-        foreach (var (tensor, source) in found)
+        foreach (var (tensor, (source, _, adaptation)) in found)
         {
-            if (!source.Shape.SequenceEqual(tensor.Info.Shape))
+            if (adaptation is null && !source.Shape.SequenceEqual(tensor.Info.Shape))
                 wrong.Add($"{tensor.Name} is {tensor.Info.ShapeText} in the network and {source.ShapeText} in the file");
             else if (source.Type != tensor.Info.Type && !(Elements.IsFloat(source.Type) && Elements.IsFloat(tensor.Info.Type)))
                 wrong.Add($"{tensor.Name} is {tensor.Info.Type} in the network and {source.Type} in the file, which is not cast");
@@ -133,32 +133,29 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
             : $"; the file begins with \"{map.Pairs[0].Source}\"";
     }
 
-    private (List<string> Unexpected, List<SkippedTensor> Skipped) LeftOver(
+    private IEnumerable<TensorLoad> LeftOver(
         PlanDecisions decisions,
         KeyMapResult map,
-        Dictionary<PlannedTensor, TensorInfo> found,
-        Dictionary<PlannedTensor, TensorInfo> other,
+        Dictionary<PlannedTensor, FoundTensor> found,
+        Dictionary<PlannedTensor, TensorInfo> left,
         HashSet<PlannedTensor> selected,
-        HashSet<PlannedTensor> skip)
+        LoadPolicies policies)
     {
-        var unexpected = new List<string>();
-        var skipped = new List<SkippedTensor>();
         foreach (var (key, name) in map.Pairs)
         {
-            var tensor = decisions.Network.Find(name);
-            if (tensor is null) unexpected.Add(key);
-            else if (!found.TryGetValue(tensor, out var source)) skipped.Add(new SkippedTensor(key, name, Reason(tensor)));
-            else if (source.Name != key) skipped.Add(
-                new SkippedTensor(key, name, $"the same tensor as {tensor.Name}, which was read from {source.Name}"));
-        }
+            var (file, tensor) = (Checkpoint.Find(key), decisions.Network.Find(name));
+            if (tensor is null) yield return TensorLoad.Of(LoadOutcome.Unexpected, file, null, name);
+            else if (!found.TryGetValue(tensor, out var taken)) yield return Skipped(Reason(tensor));
+            else if (taken.Source.Name != key)
+                yield return Skipped($"the same tensor as {tensor.Name}, which was read from {taken.Source.Name}");
 
-        return (unexpected, skipped);
+            TensorLoad Skipped(string reason) => TensorLoad.Of(LoadOutcome.Skipped, file, tensor!.Info, name, reason);
+        }
 
         string Reason(PlannedTensor tensor) =>
             !selected.Contains(tensor) ? $"outside \"{Into.Text}\""
-            : skip.Contains(tensor) ? $"skipped as \"{Options.Skip}\""
-            : other.TryGetValue(tensor, out var file)
-                ? $"head \"{Options.Head}\" of another size, {file.ShapeText} in the file and {tensor.Info.ShapeText} in the network"
+            : policies.Skips(tensor) ? policies.Skipped
+            : left.ContainsKey(tensor) ? policies.OfAnotherSize
             : !tensor.Entry.Persistent ? "computed by the network, not kept in files"
             : $"decided by a later rule: {decisions.Of(tensor)!.Rule}";
     }
@@ -168,15 +165,7 @@ internal sealed record LoadRule(Selector Into, Checkpoint Checkpoint, KeyMap Map
 }
 
 /// <summary>A <see cref="LoadReport"/> before the checkpoint's content has been read.</summary>
-internal sealed record PendingLoad(
-    string Rule,
-    Checkpoint Checkpoint,
-    int Loaded,
-    int Selected,
-    IReadOnlyList<string> Missing,
-    IReadOnlyList<string> Unexpected,
-    IReadOnlyList<SkippedTensor> Skipped,
-    List<string> Remarks)
+internal sealed record PendingLoad(string Rule, Checkpoint Checkpoint, IReadOnlyList<TensorLoad> Tensors, List<string> Remarks)
 {
     public LoadReport Finish(string hash)
     {
@@ -191,7 +180,6 @@ internal sealed record PendingLoad(
             remarks.Add(error.Message);
         }
 
-        return new LoadReport(
-            Rule, Path.GetFileName(Checkpoint.Source), hash, Loaded, Selected, Missing, Unexpected, Skipped, remarks, parent);
+        return new LoadReport(Rule, Path.GetFileName(Checkpoint.Source), hash, Tensors, remarks, parent);
     }
 }

@@ -73,7 +73,7 @@ public static class ModelFile
 
     private static void RequireSame(string file, PlanDecisions decisions)
     {
-        var unexpected = decisions.Loads.SelectMany(load => load.Unexpected).ToList();
+        var unexpected = decisions.Loads.SelectMany(load => load.Tensors).Where(t => t.Outcome == LoadOutcome.Unexpected).Select(t => t.Key).ToList();
         if (unexpected.Count > 0)
             throw new InitializationException(
                 $"{file} holds \"{unexpected[0]}\"{More(unexpected.Count)}, which the network lacks; "

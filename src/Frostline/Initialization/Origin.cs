@@ -34,10 +34,15 @@ public abstract record Origin
     /// <param name="Key">The tensor's name inside the file.</param>
     /// <param name="Hash">The content hash of the checkpoint (<c>Checkpoint.ContentHash</c>), in hexadecimal digits.</param>
     /// <param name="CastFrom">The type of the elements in the file where the value had to be cast; otherwise null.</param>
-    public sealed record Loaded(string File, string Key, string Hash, TensorType? CastFrom = null) : Origin
+    /// <param name="Adapted">
+    /// How a policy computed the value from the file's, which has another shape, for example
+    /// <c>first-conv, average of 3 channels to 1</c>; otherwise null.
+    /// </param>
+    public sealed record Loaded(string File, string Key, string Hash, TensorType? CastFrom = null, string? Adapted = null) : Origin
     {
         /// <inheritdoc/>
-        public override string Describe() => $"loaded from {File}, {Key}" + (CastFrom is { } type ? $", cast from {type}" : "");
+        public override string Describe() => $"loaded from {File}, {Key}"
+            + (CastFrom is { } type ? $", cast from {type}" : "") + (Adapted is null ? "" : $", adapted: {Adapted}");
     }
 
     /// <summary>The value was drawn, or computed, by an initializer.</summary>

@@ -65,13 +65,15 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         var loaded = decisions.Network.Tensors
             .Select(tensor => (Tensor: tensor, Load: decisions.Of(tensor)!.Assignment as LoadAssignment))
             .Where(pair => pair.Load?.Checkpoint == checkpoint).ToList();
-        var loading = new CheckpointLoading(checkpoint, (write ? loaded : []).ToLookup(pair => pair.Load!.Source.Name, pair => pair.Tensor, StringComparer.Ordinal));
+        var targets = (write ? loaded : []).ToLookup(
+            pair => pair.Load!.Source.Name, pair => (pair.Tensor, pair.Load!.Adaptation), StringComparer.Ordinal);
+        var loading = new CheckpointLoading(checkpoint, targets);
         var hash = _hashes[checkpoint] = loading.Run();
         foreach (var (tensor, load) in loaded)
         {
             var source = load!.Source;
             _origins[tensor] = new Origin.Loaded(
-                Path.GetFileName(checkpoint.Source), source.Name, hash, source.Type == tensor.Info.Type ? null : source.Type);
+                Path.GetFileName(checkpoint.Source), source.Name, hash, source.Type == tensor.Info.Type ? null : source.Type, load.Adaptation?.Text);
         }
 
         var remarks = decisions.Loads.First(pending => pending.Checkpoint == checkpoint).Remarks;

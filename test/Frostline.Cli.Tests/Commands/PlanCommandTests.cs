@@ -20,9 +20,10 @@ public sealed class PlanCommandTests : IDisposable
             load "backbone.safetensors" into "** & !linear"  loaded from backbone.safetensors                                                                  114  270,467  conv1.weight
             draw "linear" by scheme resnet                   drawn by kaiming-uniform(fan: in, nonlinearity: leaky-relu, slope: 2.23606797749979), seed 7        1      128  linear.weight
             draw "linear" by scheme resnet                   drawn by fan-in-bias, seed 7                                                                        1        2  linear.bias
-            backbone.safetensors: 114 of 114 tensors
-              skipped: linear.weight: outside "** & !linear"
-              skipped: linear.bias: outside "** & !linear"
+            backbone.safetensors: 114 of 114 tensors loaded, 2 skipped, 2 of another shape
+              outcome  key            name           in the file       in the network   detail
+              skipped  linear.weight  linear.weight  Float32 [10, 64]  Float32 [2, 64]  outside "** & !linear"
+              skipped  linear.bias    linear.bias    Float32 [10]      Float32 [2]      outside "** & !linear"
 
             module  type         status   parameters  trained   frozen  statistics  dropout  rate
             conv1   Conv2d       frozen          432        0      432
@@ -62,6 +63,22 @@ public sealed class PlanCommandTests : IDisposable
     }
 
     [Fact]
+    public void The_policies_of_a_load_rule_reach_the_network()
+    {
+        string[] policies = ["initialize[1].first-conv={ of: conv1.weight, by: repeat }", "initialize[1].interpolate={ of: bn1.weight, to: [4, 4] }"];
+        var run = CommandRun.Of("plan", _project.Recipe, "--set", policies[0]);
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Contains("  remark: first-conv \"conv1.weight\": the shapes agree, loaded as it is\n", run.Output, StringComparison.Ordinal);
+        var resized = CommandRun.Of("plan", _project.Recipe, "--set", policies[1], "initialize[1].interpolate.from=[2, 8]");
+        Assert.Equal((ExitCodes.Success, ""), (resized.ExitCode, resized.Error));
+        Assert.Contains("114 of 114 tensors loaded, 1 adapted, 2 skipped, 2 of another shape\n", resized.Output, StringComparison.Ordinal);
+        Assert.Contains("interpolate, 2 x 8 to 4 x 4\n", resized.Output, StringComparison.Ordinal);
+        var wrong = CommandRun.Of("plan", _project.Recipe, "--set", "initialize[1].interpolate={ of: linear.weight }");
+        Assert.Equal(ExitCodes.BadInput, wrong.ExitCode);
+        Assert.Matches(@"\Afrostline: [^\n]+ interpolate ""linear\.weight"" selects nothing of what the rule loads into[^\n]+\n\z", wrong.Error);
+    }
+
+    [Fact]
     public void Json_has_every_tensor_with_origin_and_state()
     {
         var run = CommandRun.Of("plan", _project.Recipe, "--json");
@@ -70,6 +87,11 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Equal("cifar-resnet20", json.GetProperty("model").GetProperty("name").GetString());
         Assert.Equal(130, json.GetProperty("model").GetProperty("trainable").GetInt64());
         Assert.Equal(2, json.GetProperty("initialization").GetProperty("drawn").GetInt32());
+        var load = json.GetProperty("loads")[0];
+        Assert.Equal((116, "loaded"), (load.GetProperty("tensors").GetArrayLength(), load.GetProperty("tensors")[0].GetProperty("outcome").GetString()));
+        Assert.Equal(
+            "backbone.safetensors: 114 of 114 tensors loaded, 2 skipped, 2 of another shape",
+            json.GetProperty("initialization").GetProperty("loads")[0].GetString());
         Assert.Equal("head", json.GetProperty("frostLine").GetProperty("stage").GetString());
         Assert.True(json.GetProperty("step").GetProperty("multiplyAdds").GetInt64() > 4 * 40_000_000L);
         Assert.Equal(JsonValueKind.Null, json.GetProperty("refusal").ValueKind);

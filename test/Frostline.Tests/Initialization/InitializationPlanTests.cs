@@ -192,7 +192,7 @@ public sealed class InitializationPlanTests
         using var both = Networks.Checkpoint(network);
         report = new InitializationPlan().Load("**", both).Apply(target, 1);
         Assert.Equal(
-            "the same tensor as encoder.weight, which was read from encoder.weight", Assert.Single(report.Skipped).Reason);
+            "the same tensor as encoder.weight, which was read from encoder.weight", Assert.Single(report.Skipped).Detail);
     }
 
     [Fact]

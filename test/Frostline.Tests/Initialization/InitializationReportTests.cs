@@ -21,8 +21,19 @@ public sealed class InitializationReportTests
             Tensor("empty", new Origin.Drawn("zeros", 7, new TensorStatistics(double.NaN, double.NaN, double.NaN, double.NaN))),
             Tensor("other", new Origin.Kept()),
         ],
-        [new LoadReport("load", "a.pth", "abc", 1, 2, ["gone"], ["extra"], [new SkippedTensor("k", "n", "r")], ["a remark"],
-            parent)]);
+        [
+            new LoadReport(
+                "a rule", "a.pth", "abc",
+                [
+                    new TensorLoad(
+                        LoadOutcome.Loaded, "module.conv.weight", "conv.weight", TensorType.Float16, [2, 3], TensorType.Float32, [2, 3]),
+                    new TensorLoad(LoadOutcome.Missing, Name: "gone"),
+                    new TensorLoad(LoadOutcome.Unexpected, "extra"),
+                    new TensorLoad(LoadOutcome.Skipped, "k", "n", Detail: "r"),
+                ],
+                ["a remark"],
+                parent),
+        ]);
 
     [Fact]
     public void Lists_are_split_by_origin()
@@ -55,7 +66,40 @@ public sealed class InitializationReportTests
         Assert.DoesNotContain('\n', json);
     }
 
+    [Fact]
+    public void A_report_from_before_loads_listed_their_tensors_is_read_through_generations()
+    {
+        const string Load =
+            """
+            {"rule":"r","file":"a.pth","hash":"abc","loaded":2,"selected":3,"coverage":0.67,"missing":["fc"],"unexpected":["extra"],
+            "skipped":[{"key":"k","name":"fc","reason":"why"}],"remarks":["one"]
+            """;
+        const string Tensors =
+            """
+            "tensors":[{"name":"conv","kind":"parameter","type":"float32","shape":[2],"rule":"r",
+            "origin":{"kind":"loaded","file":"a.pth","key":"m.conv","hash":"abc","castFrom":"float16"},"trained":false,"persistent":true},
+            {"name":"mean","kind":"buffer","type":"float32","shape":[4],"rule":"calibrate-norm",
+            "origin":{"kind":"calibrated","batches":1,"before":{"kind":"loaded","file":"a.pth","key":"mean","hash":"abc"}},"trained":false,"persistent":true},
+            {"name":"fc","kind":"parameter","type":"float32","shape":[3],"rule":"none","origin":{"kind":"kept"},"trained":false,"persistent":true}]
+            """;
+        var parent = $"{{\"seed\":1,{Tensors},\"loads\":[{Load}}}]}}";
+        var report = InitializationReport.FromJson($"{{\"seed\":2,{Tensors},\"loads\":[{Load},\"parent\":{parent}}}]}}");
+        foreach (var load in new[] { report.Loads[0], report.Loads[0].Parent!.Loads[0] })
+        {
+            Assert.Equal("a.pth: 2 of 3 tensors loaded, 1 renamed, 1 cast, 1 missing, 1 unexpected, 1 skipped", load.ToString());
+            Assert.Equal((TensorType.Float16, 2), (load.Loaded[0].FileType, load.Loaded[0].FileShape![0]));
+            Assert.Equal(("fc", 3), (load.Missing[0].Name, load.Missing[0].NetworkShape![0]));
+            Assert.Equal(("k", "why"), (load.Skipped[0].Key, load.Skipped[0].Detail));
+            Assert.Equal(["one"], load.Remarks);
+        }
+
+        Assert.Equal(report.ToJson(), InitializationReport.FromJson(report.ToJson()).ToJson());
+    }
+
     [Theory]
+    [InlineData("{\"seed\":1,\"tensors\":[],\"loads\":[{\"loaded\":1,\"missing\":[3]}]}")]
+    [InlineData("{\"seed\":1,\"tensors\":[],\"loads\":[7]}")]
+    [InlineData("{\"seed\":1,\"seed\":1,\"tensors\":[],\"tensors\":[],\"loads\":[]}")]
     [InlineData("null")]
     [InlineData("{")]
     [InlineData("[]")]
@@ -89,8 +133,8 @@ public sealed class InitializationReportTests
         var text = Report().Describe();
         foreach (var expected in (string[])["conv.weight", "loaded from a.pth, module.conv.weight, cast from Float16",
             "set to 0 (because)",
-            "missing     gone", "unexpected  extra", "skipped     k: r", "remark      a remark",
-                "a.pth: 1 of 2 loaded, content abc"])
+            "a.pth: 1 of 2 tensors loaded, 1 renamed, 1 cast, 1 missing, 1 unexpected, 1 skipped", "missing     -      gone", "unexpected  extra",
+            "skipped     k      n     -            -               r", "remark: a remark", "content: abc"])
             Assert.Contains(expected, text, StringComparison.Ordinal);
     }
 }

@@ -42,6 +42,8 @@ internal static class RecipeFixture
               - { from: "^encoder\\.", to: "" }
             add-prefix: features.
             require: 95%
+            first-conv: { of: features.stem.weight, by: repeat }
+            interpolate: { of: features.positions, from: [14, 14], to: [16, 20], class-tokens: 1 }
           - keep: "fc.**"
           - set: "fc.bias"
             value: -1e-3

@@ -1,4 +1,5 @@
 using Frostline.Freezing;
+using Frostline.Initialization;
 using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
@@ -44,6 +45,9 @@ public sealed class RecipeLoadTests
         var load = Assert.IsType<LoadRule>(recipe.Initialize.Single(r => r is LoadRule));
         Assert.Equal(0.95, load.Require);
         Assert.Equal(new RenameRule { From = "^encoder\\.", To = "" }, load.Rename.Single());
+        Assert.Equal(new FirstConvolution { Of = "features.stem.weight", By = ChannelRule.Repeat }, load.FirstConv);
+        Assert.Equal([16, 20], load.Interpolate!.To!);
+        Assert.Equal(1, load.Interpolate.ClassTokens);
         Assert.Equal(-1e-3, Assert.IsType<SetRule>(recipe.Initialize.Single(r => r is SetRule)).Value);
         Assert.Equal(3, Assert.IsType<CalibrateNormRule>(recipe.Initialize[^1]).Batches);
         Assert.Equal("** & !fc.**", Assert.IsType<FreezeSelectionRule>(recipe.Freeze[0]).Freeze);

@@ -58,7 +58,7 @@ public sealed class RealWeightsTests
             .Apply(network, 7);
         Assert.Equal(50, report.Loaded.Count);
         Assert.Equal(["classifier.1.weight", "classifier.1.bias"], report.Drawn.Select(t => t.Name));
-        Assert.Equal(["outside \"features\"", "outside \"features\""], report.Skipped.Select(s => s.Reason));
+        Assert.Equal(["outside \"features\"", "outside \"features\""], report.Skipped.Select(s => s.Detail));
 
         // The whole network refuses a head of another size, by name and shapes.
         var error = Assert.Throws<InitializationException>(
