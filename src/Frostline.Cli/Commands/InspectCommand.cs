@@ -8,7 +8,8 @@ namespace Frostline.Cli.Commands;
 /// <summary><c>frostline inspect</c>: what a checkpoint contains, without libtorch; values are read only where they are asked for.</summary>
 internal static class InspectCommand
 {
-    private const int LongestMetadata = 100;
+    // A file of optimizer states has a dictionary for each parameter.
+    private const int MostKeys = 10;
 
     public static Command Create(Terminal terminal)
     {
@@ -17,7 +18,7 @@ internal static class InspectCommand
         var stats = new Option<bool>("--stats") { Description = "Read the values too: mean, standard deviation, least, greatest, NaN and infinite." };
         var tensor = new Option<string?>("--tensor") { Description = "Print the values of this tensor instead of the list.", HelpName = "NAME" };
         var json = CommonOptions.Json();
-        var command = new Command("inspect", "Lists the tensors of a checkpoint.") { file, key, stats, tensor, json };
+        var command = new Command("inspect", "Shows the tree of a checkpoint's tensors.") { file, key, stats, tensor, json };
         command.SetAction(result =>
         {
             using var checkpoint = Checkpoint.Open(result.GetRequiredValue(file), result.GetValue(key));
@@ -42,7 +43,9 @@ internal static class InspectCommand
         if (statistics) InspectDetails.WriteStatistics(output, checkpoint, checkpoint.Tensors);
         else WriteTensors(output, checkpoint);
         foreach (var (name, value) in checkpoint.Metadata)
-            output.Write($"{name}: {Shorten(value)}\n");
+            output.Write($"{name}: {PlainValues.Shorten(value)}\n");
+        PlainValues.Write(output, checkpoint.Values);
+        if (checkpoint.Keys is { Count: > 1 } keys) output.Write($"--key chooses one of: {string.Join(", ", keys.Take(MostKeys))}{(keys.Count > MostKeys ? ", …" : "")}\n");
         var where = checkpoint.Key.Length == 0 ? "" : $" under \"{checkpoint.Key}\"";
         var (values, bytes) = Totals(checkpoint);
         output.Write($"{checkpoint.Source}: {checkpoint.Format.ToString()}, {Units.Count(checkpoint.Tensors.Count)} tensors{where}, ");
@@ -52,14 +55,12 @@ internal static class InspectCommand
     private static void WriteTensors(TextWriter output, Checkpoint checkpoint)
     {
         var table = new TextTable("name", "type", "shape", ">bytes");
-        foreach (var tensor in checkpoint.Tensors)
-            table.Add(tensor.Name, TensorTexts.Name(tensor.Type), TensorTexts.Shape(tensor), Units.Count(tensor.ByteCount));
+        NameTree.Of(checkpoint.Tensors).Visit(
+            (name, tensor) => table.Add(name, TensorTexts.Name(tensor.Type), TensorTexts.Shape(tensor), Units.Count(tensor.ByteCount)),
+            (name, count, bytes) => table.Add(name, "", TensorTexts.Count(count), Units.Count(bytes)));
         table.Write(output);
         output.Write('\n');
     }
-
-    private static string Shorten(string value) =>
-        value.Length <= LongestMetadata ? value : $"{value[..LongestMetadata]}… ({Units.Count(value.Length)} characters)";
 
     private static void WriteJson(Utf8JsonWriter writer, Checkpoint checkpoint, bool statistics)
     {
@@ -85,6 +86,11 @@ internal static class InspectCommand
         writer.WriteStartObject("metadata");
         foreach (var (name, value) in checkpoint.Metadata) writer.WriteString(name, value);
         writer.WriteEndObject();
+        writer.WritePropertyName("plainValues");
+        PlainValues.Write(writer, checkpoint.Values);
+        writer.WriteStartArray("keys");
+        foreach (var name in checkpoint.Keys) writer.WriteStringValue(name);
+        writer.WriteEndArray();
         writer.WriteEndObject();
     }
 

@@ -13,14 +13,15 @@ internal static class InspectDetails
     public static void WriteStatistics(TextWriter output, Checkpoint checkpoint, IReadOnlyList<TensorInfo> tensors)
     {
         var table = new TextTable("name", "type", "shape", ">mean", ">std", ">min", ">max", ">nan", ">inf");
-        foreach (var tensor in tensors)
-        {
-            var s = ValueStatistics.Of(checkpoint, tensor);
-            table.Add(
-                tensor.Name, TensorTexts.Name(tensor.Type), TensorTexts.Shape(tensor), Text(s.Mean), Text(s.StandardDeviation),
-                Text(s.Minimum), Text(s.Maximum), Units.Count(s.NotNumbers), Units.Count(s.Infinities));
-        }
-
+        NameTree.Of(tensors).Visit(
+            (name, tensor) =>
+            {
+                var s = ValueStatistics.Of(checkpoint, tensor);
+                table.Add(
+                    name, TensorTexts.Name(tensor.Type), TensorTexts.Shape(tensor), Text(s.Mean), Text(s.StandardDeviation),
+                    Text(s.Minimum), Text(s.Maximum), Units.Count(s.NotNumbers), Units.Count(s.Infinities));
+            },
+            (name, count, _) => table.Add(name, "", TensorTexts.Count(count), "", "", "", "", "", ""));
         table.Write(output);
         output.Write('\n');
     }

@@ -22,6 +22,20 @@ internal static class TensorTexts
         return text;
     }
 
+    /// <summary>A file's own text with a question mark for each control character.</summary>
+    public static string Plain(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+            if (char.IsControl(text[i])) return string.Create(text.Length, text, static (target, source) =>
+            {
+                for (var j = 0; j < target.Length; j++) target[j] = char.IsControl(source[j]) ? '?' : source[j];
+            });
+        return text;
+    }
+
+    /// <summary>How many tensors a branch holds.</summary>
+    public static string Count(int tensors) => tensors == 1 ? "1 tensor" : $"{Units.Count(tensors)} tensors";
+
     /// <summary>Writes <c>type</c> and <c>shape</c> into the object that is open.</summary>
     public static void WriteTo(Utf8JsonWriter writer, TensorInfo tensor)
     {

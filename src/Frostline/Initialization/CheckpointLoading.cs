@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO.Hashing;
+using System.Runtime.ExceptionServices;
 using Frostline.Checkpoints;
 using Frostline.Modules;
 using Frostline.Native;
@@ -34,10 +35,21 @@ internal sealed class CheckpointLoading
     public string Run()
     {
         // Libtorch is asked for addresses here, on the calling thread; the others only move bytes.
-        var jobs = _checkpoint.Tensors.Select(source => new Job(source, [.. _targets[source.Name].Select(target => new Place(target.Tensor, target.Adaptation))])).ToList();
+        var jobs = _checkpoint.Tensors
+            .Select(source => new Job(source, [.. _targets[source.Name].Select(target => new Place(target.Tensor, target.Adaptation))]))
+            .ToList();
         var hashes = new ConcurrentBag<(TensorInfo, UInt128)>();
         var loop = new ParallelOptions { MaxDegreeOfParallelism = Processors.PhysicalCores };
-        Parallel.ForEach(Partitioner.Create(jobs, EnumerablePartitionerOptions.NoBuffering), loop, job => hashes.Add((job.Source, Read(job))));
+        try
+        {
+            Parallel.ForEach(Partitioner.Create(jobs, EnumerablePartitionerOptions.NoBuffering), loop, job => hashes.Add((job.Source, Read(job))));
+        }
+        catch (AggregateException error)
+        {
+            // A stream or a disk that fails since it was verified; one reason is enough.
+            ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
+        }
+
         // What lies elsewhere, or is cast or adapted, is written by libtorch and so by this thread alone.
         foreach (var job in jobs)
             foreach (var place in job.Places)

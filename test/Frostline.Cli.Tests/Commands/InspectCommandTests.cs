@@ -13,24 +13,57 @@ public sealed class InspectCommandTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void The_table_lists_every_tensor_and_the_totals()
+    public void The_tree_shows_every_tensor_and_the_totals()
     {
         var path = Write(new Dictionary<string, string>(StringComparer.Ordinal) { ["frostline.model"] = "small" });
         var run = CommandRun.Of("inspect", path);
         Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
         Assert.Equal(
             $"""
-            name             type      shape      bytes
-            -------------------------------------------
-            stem.weight      float32   8 x 3 x 7    672
-            stem.[odd] name  bfloat16  2              4
-            counter          int64     scalar         8
+            name          type      shape      bytes
+            ----------------------------------------
+            stem                    2 tensors    676
+              weight      float32   8 x 3 x 7    672
+              [odd] name  bfloat16  2              4
+            counter       int64     scalar         8
 
             frostline.model: small
             {path}: Safetensors, 3 tensors, 171 values, 684 B
 
             """,
             run.Output);
+    }
+
+    [Fact]
+    public void A_branch_with_one_child_shares_its_row_and_a_tensor_may_have_branches()
+    {
+        var path = _folder.PathOf("model.safetensors");
+        SafetensorsWriter.Write(
+            path,
+            [
+                Tensor("net.conv.weight", TensorType.Float32, 2), Tensor("net.bn.weight", TensorType.Float32, 1), Tensor("net.bn.bias", TensorType.Float32, 1),
+                Tensor("net.bn", TensorType.Bool), Tensor("net.conv.extra.weight", TensorType.Float32), Tensor(new string('.', 100), TensorType.Bool),
+            ]);
+        var rows = CommandRun.Of("inspect", path).Output.Split('\n')[2..10].Select(line => Cells(line));
+        Assert.Equal(
+            [
+                "net | 5 tensors | 21", "  conv | 2 tensors | 12", "    weight | float32 | 2 | 8", "    extra.weight | float32 | scalar | 4",
+                "  bn | bool | scalar | 1", "    weight | float32 | 1 | 4", "    bias | float32 | 1 | 4", $"{new string('.', 100)} | bool | scalar | 1",
+            ],
+            rows);
+    }
+
+    [Fact]
+    public void Values_beside_the_tensors_and_the_keys_that_may_be_chosen_are_shown()
+    {
+        var path = Fixtures.PathOf("golden/checkpoints/checkpoint_sgd_zip.pth");
+        var run = CommandRun.Of("inspect", path);
+        Assert.Contains("\nepoch: 7\n", run.Output, StringComparison.Ordinal);
+        Assert.Matches(@"\n--key chooses one of: state_dict, optimizer[^\n]*\n", run.Output);
+        Assert.Contains("under \"state_dict\"", run.Output, StringComparison.Ordinal);
+        var json = CommandRun.Of("inspect", path, "--json").Json();
+        Assert.Equal(7, json.GetProperty("plainValues").GetProperty("epoch").GetInt64());
+        Assert.Contains("optimizer/state", json.GetProperty("keys").EnumerateArray().Select(key => key.GetString()));
     }
 
     [Fact]
@@ -96,6 +129,10 @@ public sealed class InspectCommandTests : IDisposable
             file.Contains("torch", StringComparison.OrdinalIgnoreCase) || file.Contains("vips", StringComparison.OrdinalIgnoreCase)
             || file is "Frostline.Vision.dll" or "Frostline.Training.dll");
     }
+
+    /// <summary>A row with its indent, and its cells with one separator each.</summary>
+    private static string Cells(string row) =>
+        row[..^row.TrimStart().Length] + string.Join(" | ", row.TrimStart().Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 
     private static string ProgramPath => Path.Combine(AppContext.BaseDirectory, "frostline.dll");
 
