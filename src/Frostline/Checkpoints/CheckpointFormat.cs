@@ -23,4 +23,7 @@ public enum CheckpointFormat
 
     /// <summary>An ONNX model: its initialisers and constants.</summary>
     Onnx,
+
+    /// <summary>What <c>torch.save</c> of PyTorch 0.1 wrote: a tar archive.</summary>
+    PyTorchTar,
 }

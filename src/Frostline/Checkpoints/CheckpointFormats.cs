@@ -18,6 +18,7 @@ internal static class CheckpointFormats
                 CheckpointFormat.SafetensorsSharded => ShardedSafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.Onnx => OnnxCheckpoint.Open(bytes, key),
                 CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
+                CheckpointFormat.PyTorchTar => PyTorchTarCheckpoint.Open(bytes, key),
                 CheckpointFormat.Npz => NumpyCheckpoint.OpenArchive(bytes, key),
                 CheckpointFormat.Npy => NumpyCheckpoint.OpenArray(bytes, key),
                 _ => PyTorchLegacyCheckpoint.Open(bytes, key),
@@ -44,6 +45,12 @@ internal static class CheckpointFormats
         }
 
         if (NumpyCheckpoint.MatchesArray(bytes)) return CheckpointFormat.Npy;
+        if (TarDirectory.Matches(bytes))
+        {
+            if (PyTorchTarCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchTar;
+            throw bytes.Error("is a tar archive, but not one of PyTorch; unpack it first");
+        }
+
         if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
         if (SafetensorsIndex.Matches(bytes)) return CheckpointFormat.SafetensorsSharded;
         if (OnnxSignature.Matches(bytes)) return CheckpointFormat.Onnx;
@@ -62,7 +69,7 @@ internal static class CheckpointFormats
             return "is a Git LFS pointer, not the file itself; run \"git lfs pull\"";
         if (start is [0x1f, 0x8b, ..]) return "is compressed with gzip; unpack it first";
         if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..]) return "is an HDF5 file (Keras?), which is not supported";
-        if (start.Length >= 262 && start.Slice(257, 5).SequenceEqual("ustar"u8)) return "is a tar archive, which is not supported";
+        if (start.Length >= 262 && start.Slice(257, 5).SequenceEqual("ustar"u8)) return "is a damaged tar archive; copy or download it again";
         if (start is [0x80, >= 2 and <= 5, ..]) return "is a plain pickle, not a file of torch.save";
         return "is not a checkpoint of a known format";
     }

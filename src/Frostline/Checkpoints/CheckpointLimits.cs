@@ -21,6 +21,9 @@ public static class CheckpointLimits
     /// <summary>The most entries of a zip archive.</summary>
     public const int ZipEntries = 1_000_000;
 
+    /// <summary>The most members of a tar archive (PyTorch's have four).</summary>
+    public const int TarMembers = 64;
+
     /// <summary>
     /// What one deflated entry of a zip archive may inflate to, in bytes (1 GiB), and what the entries that are kept in memory take
     /// together. It is also never more than deflate itself can reach: 1,032 times its length in the archive.

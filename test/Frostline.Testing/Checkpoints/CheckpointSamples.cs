@@ -8,6 +8,8 @@ public static class CheckpointSamples
 {
     private static readonly byte[] s_numbers = MemoryMarshal.AsBytes<float>([1, 2, 3, 4, 5, 6]).ToArray();
 
+    private static readonly TarStorage s_tarStorage = new(7, "Float", 4, s_numbers);
+
     /// <summary>One sample a format at the least.</summary>
     public static IReadOnlyList<CheckpointSample> All { get; } =
     [
@@ -17,6 +19,8 @@ public static class CheckpointSamples
         new("pytorch-legacy", CheckpointFormat.PyTorchLegacy, Legacy(Pickler.Bytes(State))),
         new("pytorch-legacy-pickle", CheckpointFormat.PyTorchLegacy, Pickler.Bytes(State), Legacy),
         new("safetensors-sharded", CheckpointFormat.SafetensorsSharded, ShardedIndex(), Siblings: Shards()),
+        new("pytorch-tar", CheckpointFormat.PyTorchTar, Tar(TarFile.Storages([s_tarStorage], [(8, 7, 2, 4)]))),
+        new("pytorch-tar-storages", CheckpointFormat.PyTorchTar, TarFile.Storages([s_tarStorage], [(8, 7, 2, 4)]), Tar),
         new("npz", CheckpointFormat.Npz, Npz(NumpyFile.Array("'<f4'", [2, 3], s_numbers))),
         new("npz-compressed", CheckpointFormat.Npz, NumpyFile.Array("'>f4'", [2, 3], s_numbers, columnMajor: true), Npz),
         new("npy", CheckpointFormat.Npy, NumpyFile.Array("'<f4'", [2, 3], s_numbers, version: 2)),
@@ -81,6 +85,10 @@ public static class CheckpointSamples
 
     private static Action<Pickler> Tensor(string key, long count, long offset, long[] size, long[] stride) =>
         p => p.Tensor("FloatStorage", key, count, offset, size, stride);
+
+    private static byte[] Tar(byte[] storages) => TarFile.Archive(
+        ("pickle", Pickler.Bytes(p => p.Dict(("a", TarFile.Id(70)), ("b", TarFile.Id(71)), ("epoch", 3)))),
+        ("tensors", TarFile.Tensors([new(70, 7, "Float", 0, [2, 3], [3, 1]), new(71, 8, "Float", 0, [2], [1])])), ("storages", storages));
 
     private static byte[] Npz(byte[] array) => TorchFile.Archive(
         NumpyFile.Deflated("a.npy", array), new ZipPart("b.npy", array), new ZipPart("c.npy", NumpyFile.Array("'|O'", [1], [0x80, 2, (byte)'N', (byte)'.'])));

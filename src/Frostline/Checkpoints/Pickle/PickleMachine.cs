@@ -16,13 +16,13 @@ internal sealed class PickleMachine
     private const int SlotCost = 16;
 
     private readonly PickleContext _context;
-    private readonly Func<PickleTuple, int, object?> _persistent;
+    private readonly Func<object?, int, object?> _persistent;
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
     private readonly Dictionary<uint, object?> _memo = [];
     private int _at;
 
-    private PickleMachine(PickleContext context, Func<PickleTuple, int, object?> persistent)
+    private PickleMachine(PickleContext context, Func<object?, int, object?> persistent)
     {
         _context = context;
         _persistent = persistent;
@@ -31,11 +31,11 @@ internal sealed class PickleMachine
     /// <summary>Reads one pickle.</summary>
     /// <param name="bytes">Begins with the pickle; may go on after its end.</param>
     /// <param name="context">Names and limits.</param>
-    /// <param name="persistent">Gives the object of a persistent id (a storage); takes the id and its offset.</param>
+    /// <param name="persistent">Gives the object of a persistent id (a storage); takes the id, which may be any value, and its offset.</param>
     /// <param name="length">How long the pickle was.</param>
     /// <returns>The value.</returns>
     /// <exception cref="CheckpointException">The pickle is damaged, refused, or costs too much.</exception>
-    public static object? Load(ReadOnlySpan<byte> bytes, PickleContext context, Func<PickleTuple, int, object?> persistent, out int length)
+    public static object? Load(ReadOnlySpan<byte> bytes, PickleContext context, Func<object?, int, object?> persistent, out int length)
     {
         var machine = new PickleMachine(context, persistent);
         var reader = new PickleReader(bytes, context);
@@ -165,8 +165,7 @@ internal sealed class PickleMachine
                 PickleConstructors.SetState(Peek(), state, _context, _at);
                 return true;
             case PickleOpcode.BinPersId:
-                if (Pop() is not PickleTuple id) throw _context.Error("a persistent id that is not a tuple", _at);
-                Push(_persistent(id, _at));
+                Push(_persistent(Pop(), _at));
                 return true;
             default: return false;
         }

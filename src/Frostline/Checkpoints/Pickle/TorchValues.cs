@@ -63,6 +63,9 @@ internal static class TorchValues
         {
             yield return new($"torch.{name}Storage", PickleConstructors.Marker);
             yield return new($"torch.cuda.{name}Storage", PickleConstructors.Marker);
+            // Classes of tensors before PyTorch 0.4, named beside each.
+            yield return new($"torch.{name}Tensor", PickleConstructors.Marker);
+            yield return new($"torch.cuda.{name}Tensor", PickleConstructors.Marker);
         }
 
         yield return new("torch.UntypedStorage", PickleConstructors.Marker);

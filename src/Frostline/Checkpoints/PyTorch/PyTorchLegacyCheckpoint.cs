@@ -77,10 +77,10 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
         return starts;
     }
 
-    private static object? Next(ByteSource bytes, ref long at, Func<PickleTuple, int, object?> persistent) =>
+    private static object? Next(ByteSource bytes, ref long at, Func<object?, int, object?> persistent) =>
         Next(bytes, ref at, _ => persistent);
 
-    private static object? Next(ByteSource bytes, ref long at, Func<PickleContext, Func<PickleTuple, int, object?>> persistent)
+    private static object? Next(ByteSource bytes, ref long at, Func<PickleContext, Func<object?, int, object?>> persistent)
     {
         using var lease = bytes.Lease();
         var available = (int)Math.Min(CheckpointLimits.PickleBytes, bytes.Length - at);
@@ -93,6 +93,6 @@ internal sealed class PyTorchLegacyCheckpoint : PyTorchCheckpoint
     private static PickleContext Context(ByteSource bytes, long at, int available) =>
         new(bytes, place: "", at, limited: available == CheckpointLimits.PickleBytes);
 
-    private static object? NoStorage(PickleTuple id, int position) =>
+    private static object? NoStorage(object? id, int position) =>
         throw new CheckpointException($"A storage is named at byte {position}, where none can be");
 }

@@ -15,8 +15,9 @@ internal sealed class StorageTable(ByteSource bytes)
     public bool TryGet(string key, out TorchStorage? storage) => _storages.TryGetValue(key, out storage);
 
     /// <exception cref="CheckpointException">The id is something else, or claims more than the file holds.</exception>
-    public TorchStorage Get(PickleTuple id, PickleContext context, int position)
+    public TorchStorage Get(object? persistent, PickleContext context, int position)
     {
+        if (persistent is not PickleTuple id) throw context.Error("a persistent id that is not a tuple", position);
         if (id.Items is not ["storage", var type, string key, string, long count, ..]
             || id.Items.Length > 6 || !TorchValues.TryStorageType(type, out var element))
             throw context.Error("a persistent id that names no storage", position);
