@@ -26,4 +26,7 @@ public enum CheckpointFormat
 
     /// <summary>What <c>torch.save</c> of PyTorch 0.1 wrote: a tar archive.</summary>
     PyTorchTar,
+
+    /// <summary>What <c>torch.jit.save</c> writes: a zip archive of a module's attributes and code, of which the code is not looked at.</summary>
+    TorchScript,
 }

@@ -17,7 +17,7 @@ internal static class CheckpointFormats
                 CheckpointFormat.Safetensors => SafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.SafetensorsSharded => ShardedSafetensorsCheckpoint.Open(bytes, key),
                 CheckpointFormat.Onnx => OnnxCheckpoint.Open(bytes, key),
-                CheckpointFormat.PyTorchZip => PyTorchZipCheckpoint.Open(bytes, key),
+                CheckpointFormat.PyTorchZip or CheckpointFormat.TorchScript => PyTorchZipCheckpoint.Open(bytes, key),
                 CheckpointFormat.PyTorchTar => PyTorchTarCheckpoint.Open(bytes, key),
                 CheckpointFormat.Npz => NumpyCheckpoint.OpenArchive(bytes, key),
                 CheckpointFormat.Npy => NumpyCheckpoint.OpenArray(bytes, key),
@@ -39,7 +39,7 @@ internal static class CheckpointFormats
         if (ZipDirectory.Matches(bytes))
         {
             var directory = ZipDirectory.Read(bytes);
-            if (PyTorchZipCheckpoint.Matches(directory)) return CheckpointFormat.PyTorchZip;
+            if (PyTorchZipCheckpoint.Identify(directory) is { } format) return format;
             if (NumpyCheckpoint.MatchesArchive(directory)) return CheckpointFormat.Npz;
             throw bytes.Error($"is a zip archive, but not one of torch.save or NumPy; {Known}");
         }

@@ -21,6 +21,8 @@ public static class CheckpointSamples
         new("safetensors-sharded", CheckpointFormat.SafetensorsSharded, ShardedIndex(), Siblings: Shards()),
         new("pytorch-tar", CheckpointFormat.PyTorchTar, Tar(TarFile.Storages([s_tarStorage], [(8, 7, 2, 4)]))),
         new("pytorch-tar-storages", CheckpointFormat.PyTorchTar, TarFile.Storages([s_tarStorage], [(8, 7, 2, 4)]), Tar),
+        new("torchscript", CheckpointFormat.TorchScript, Script(Pickler.Bytes(Module))),
+        new("torchscript-pickle", CheckpointFormat.TorchScript, Pickler.Bytes(Module), Script),
         new("npz", CheckpointFormat.Npz, Npz(NumpyFile.Array("'<f4'", [2, 3], s_numbers))),
         new("npz-compressed", CheckpointFormat.Npz, NumpyFile.Array("'>f4'", [2, 3], s_numbers, columnMajor: true), Npz),
         new("npy", CheckpointFormat.Npy, NumpyFile.Array("'<f4'", [2, 3], s_numbers, version: 2)),
@@ -85,6 +87,14 @@ public static class CheckpointSamples
 
     private static Action<Pickler> Tensor(string key, long count, long offset, long[] size, long[] stride) =>
         p => p.Tensor("FloatStorage", key, count, offset, size, stride);
+
+    private static void Module(Pickler pickler) => pickler.Global("__torch__.net", "Net").Op(')').Op(0x81).Dict(
+        ("weight", Tensor("0", 6, 0, [2, 3], [3, 1])),
+        ("training", true),
+        ("sizes", (Action<Pickler>)(p => p.Global("torch.jit._pickle", "build_intlist").Tuple((object)new object[] { 1, 2 }).Op('R'))),
+        ("inner", (Action<Pickler>)(p => p.Global("__torch__.net", "Inner").Op(')').Op(0x81).Dict(("bias", Tensor("1", 2, 0, [2], [1]))).Op('b')))).Op('b');
+
+    private static byte[] Script(byte[] pickle) => TorchFile.Script(pickle, ("0", s_numbers), ("1", new byte[8]));
 
     private static byte[] Tar(byte[] storages) => TarFile.Archive(
         ("pickle", Pickler.Bytes(p => p.Dict(("a", TarFile.Id(70)), ("b", TarFile.Id(71)), ("epoch", 3)))),

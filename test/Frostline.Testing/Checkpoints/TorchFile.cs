@@ -32,6 +32,10 @@ public static class TorchFile
     public static ZipPart[] Parts(byte[] pickle, params (string Key, byte[] Data)[] storages) =>
         [new("archive/data.pkl", pickle), .. storages.Select(s => new ZipPart($"archive/data/{s.Key}", s.Data)), new("archive/version", "3\n"u8.ToArray())];
 
+    /// <summary>An archive of torch.jit.save, with a little code.</summary>
+    public static byte[] Script(byte[] pickle, params (string Key, byte[] Data)[] storages) => Archive(
+        [.. Parts(pickle, storages), new("archive/code/__torch__.py", "raise SystemExit\n"u8.ToArray()), new("archive/constants.pkl", Pickler.Bytes(p => p.Op(')')))]);
+
     public static byte[] Archive(params ZipPart[] parts)
     {
         using var stream = new MemoryStream();

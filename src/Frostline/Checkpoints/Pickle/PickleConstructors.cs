@@ -39,6 +39,7 @@ internal static class PickleConstructors
     {
         var full = $"{s_moduleNames.GetValueOrDefault(module, module)}.{name}";
         if (s_allowed.TryGetValue(full, out var constructor)) return constructor;
+        if (context.TorchScript && TorchScriptValues.Find(module, name) is { } compiled) return compiled;
         // The name is the file's own; control characters in it must not reach a terminal.
         var shown = new string([.. $"{module}.{name}".Take(200).Select(c => char.IsControl(c) ? '?' : c)]);
         throw context.Refuse($"\"{shown}\"", WhyRefused, position);

@@ -21,6 +21,9 @@ internal sealed class PickleContext
         _limited = limited;
     }
 
+    /// <summary>Whether the names of <see cref="TorchScriptValues"/> are allowed too, because the pickle is of a TorchScript archive.</summary>
+    public bool TorchScript { get; init; }
+
     /// <summary>The length of the whole file, which no claim may exceed.</summary>
     public long FileLength => _bytes.Length;
 

@@ -183,6 +183,8 @@ internal sealed class TensorTree
         PickleTuple tuple => tuple.Items.Select((item, i) => new KeyValuePair<object, object?>((long)i, item)),
         PickleSet set => set.Items.Select((item, i) => new KeyValuePair<object, object?>((long)i, item)),
         PickleObject { State: PickleDict state } => Children(state),
+        PickleObject { State: PickleTuple or PickleList } data when data.Type.StartsWith(TorchScriptValues.Prefix, StringComparison.Ordinal) =>
+            Children(data.State),
         _ => [],
     };
 
