@@ -29,4 +29,7 @@ public enum CheckpointFormat
 
     /// <summary>What <c>torch.jit.save</c> writes: a zip archive of a module's attributes and code, of which the code is not looked at.</summary>
     TorchScript,
+
+    /// <summary>What <c>Module.save</c> and <c>Tensor.Save</c> of TorchSharp write, usually as <c>.dat</c>.</summary>
+    TorchSharp,
 }

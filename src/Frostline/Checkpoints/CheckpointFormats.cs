@@ -5,7 +5,7 @@ namespace Frostline.Checkpoints;
 /// <summary>Tells formats apart by content.</summary>
 internal static class CheckpointFormats
 {
-    private const string Known = "Frostline reads safetensors, PyTorch files (.pth, .pt), NumPy's (.npz, .npy) and ONNX";
+    private const string Known = "Frostline reads safetensors, PyTorch files (.pth, .pt), NumPy's (.npz, .npy), ONNX and TorchSharp's (.dat)";
 
     /// <summary>Opens a checkpoint and takes over the bytes; they are released where that fails.</summary>
     public static Checkpoint Open(ByteSource bytes, string? key)
@@ -21,6 +21,7 @@ internal static class CheckpointFormats
                 CheckpointFormat.PyTorchTar => PyTorchTarCheckpoint.Open(bytes, key),
                 CheckpointFormat.Npz => NumpyCheckpoint.OpenArchive(bytes, key),
                 CheckpointFormat.Npy => NumpyCheckpoint.OpenArray(bytes, key),
+                CheckpointFormat.TorchSharp => TorchSharpCheckpoint.Open(bytes, key),
                 _ => PyTorchLegacyCheckpoint.Open(bytes, key),
             };
         }
@@ -54,6 +55,8 @@ internal static class CheckpointFormats
         if (PyTorchLegacyCheckpoint.Matches(bytes)) return CheckpointFormat.PyTorchLegacy;
         if (SafetensorsIndex.Matches(bytes)) return CheckpointFormat.SafetensorsSharded;
         if (OnnxSignature.Matches(bytes)) return CheckpointFormat.Onnx;
+        // Last, because it has no signature: only its sizes tell.
+        if (TorchSharpCheckpoint.Matches(bytes)) return CheckpointFormat.TorchSharp;
         throw bytes.Error($"{Describe(bytes)}; {Known}");
     }
 
@@ -71,6 +74,7 @@ internal static class CheckpointFormats
         if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..]) return "is an HDF5 file (Keras?), which is not supported";
         if (start.Length >= 262 && start.Slice(257, 5).SequenceEqual("ustar"u8)) return "is a damaged tar archive; copy or download it again";
         if (start is [0x80, >= 2 and <= 5, ..]) return "is a plain pickle, not a file of torch.save";
+        if (TorchSharpIndex.Begins(bytes)) return "looks like a TorchSharp file that is damaged or cut short";
         return "is not a checkpoint of a known format";
     }
 }

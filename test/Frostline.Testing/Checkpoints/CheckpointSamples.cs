@@ -23,6 +23,8 @@ public static class CheckpointSamples
         new("pytorch-tar-storages", CheckpointFormat.PyTorchTar, TarFile.Storages([s_tarStorage], [(8, 7, 2, 4)]), Tar),
         new("torchscript", CheckpointFormat.TorchScript, Script(Pickler.Bytes(Module))),
         new("torchscript-pickle", CheckpointFormat.TorchScript, Pickler.Bytes(Module), Script),
+        // Without a signature only the sizes tell the format, so most of the sample is elements.
+        new("torchsharp", CheckpointFormat.TorchSharp, TorchSharpFile.Module(("a.weight", TorchSharpFile.Tensor(6, [12, 100], new byte[4800])), ("a.bias", TorchSharpFile.Tensor(4, [2], new byte[16])))),
         new("npz", CheckpointFormat.Npz, Npz(NumpyFile.Array("'<f4'", [2, 3], s_numbers))),
         new("npz-compressed", CheckpointFormat.Npz, NumpyFile.Array("'>f4'", [2, 3], s_numbers, columnMajor: true), Npz),
         new("npy", CheckpointFormat.Npy, NumpyFile.Array("'<f4'", [2, 3], s_numbers, version: 2)),
