@@ -59,6 +59,7 @@ internal static class ProvenanceCommand
         Origin.Copied => "copied",
         Origin.Calibrated => "calibrated",
         Origin.Scaled => "scaled",
+        Origin.Averaged => "averaged",
         _ => "kept as constructed",
     };
 

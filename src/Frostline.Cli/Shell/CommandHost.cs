@@ -64,6 +64,7 @@ internal static class CommandHost
             PlanCommand.Create(terminal),
             InspectCommand.Create(terminal),
             ConvertCommand.Create(terminal),
+            AverageCommand.Create(terminal),
             DiffCommand.Create(terminal),
             HashCommand.Create(terminal),
             ProvenanceCommand.Create(terminal),

@@ -108,14 +108,17 @@ public sealed class InitializationReport
         return Origin.BeforeScaling(tensor.Origin) switch
         {
             Origin.Copied copied => DoubtOf(copied.From) is { } doubt ? $"copied from {copied.From}, which was {doubt}" : null,
-            Origin.Loaded loaded => Loads.FirstOrDefault(load => load.Hash == loaded.Hash)?.Parent is { } parent
-                && parent.Find(loaded.Key) is not null
-                && parent.DoubtOf(loaded.Key) is { } doubt
-                    ? $"loaded from {loaded.File}, where it was {doubt}"
-                    : null,
+            Origin.Loaded loaded => DoubtIn(loaded.Hash, loaded.Key) is { } doubt ? $"loaded from {loaded.File}, where it was {doubt}" : null,
+            Origin.Averaged averaged => averaged.Files
+                .Select(file => DoubtIn(file.Hash, name) is { } doubt ? $"averaged from {file.File}, where it was {doubt}" : null)
+                .FirstOrDefault(doubt => doubt is not null),
             _ => tensor.Doubt,
         };
     }
+
+    /// <summary>What a loaded file itself says against a tensor; null where it says nothing.</summary>
+    private string? DoubtIn(string hash, string key) =>
+        Loads.FirstOrDefault(load => load.Hash == hash)?.Parent is { } parent && parent.Find(key) is not null ? parent.DoubtOf(key) : null;
 
     /// <summary>The same report with some tensors marked as trained since.</summary>
     /// <param name="names">The names of the tensors whose values have moved; all others keep their mark.</param>

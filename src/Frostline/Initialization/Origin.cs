@@ -13,6 +13,7 @@ namespace Frostline.Initialization;
 [JsonDerivedType(typeof(Copied), "copied")]
 [JsonDerivedType(typeof(Calibrated), "calibrated")]
 [JsonDerivedType(typeof(Scaled), "scaled")]
+[JsonDerivedType(typeof(Averaged), "averaged")]
 public abstract record Origin
 {
     private Origin()
@@ -91,6 +92,14 @@ public abstract record Origin
     {
         /// <inheritdoc/>
         public override string Describe() => Batches == 1 ? "calibrated over 1 batch" : $"calibrated over {Batches} batches";
+    }
+
+    /// <summary>The value is the average of the values in several files (<see cref="CheckpointAverage"/>).</summary>
+    /// <param name="Files">The files with their shares.</param>
+    public sealed record Averaged(IReadOnlyList<AveragedFile> Files) : Origin
+    {
+        /// <inheritdoc/>
+        public override string Describe() => $"averaged from {string.Join(", ", Files.Select(file => file.File))}";
     }
 
     /// <summary>A weight was multiplied so that its layer's output has unit variance (<see cref="Lsuv"/>).</summary>

@@ -52,6 +52,29 @@ public sealed class CheckpointCommandTests : IDisposable
     }
 
     [Fact]
+    public void Checkpoints_are_averaged_and_wrong_weights_are_refused()
+    {
+        var (a, b, soup) = (Write("a.safetensors", Floats("w", 1, 2), Counter(3)), Write("b.safetensors", Floats("w", 3, 6), Counter(5)), _folder.PathOf("soup.safetensors"));
+        var run = CommandRun.Of("average", soup, a, b, "--weights", "3", "1");
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.StartsWith($"{soup}: 1 tensors averaged from 2 files\n  75.0 % a.safetensors, content ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("taken from b.safetensors: 1 tensors that are no real numbers (counter)\n", run.Output, StringComparison.Ordinal);
+        Assert.Equal("w: float32, 2\n[1.5   3]\n", CommandRun.Of("inspect", soup, "--tensor", "w").Output);
+        Assert.Equal("w", CommandRun.Of("average", soup, a, b, "--json").Json().GetProperty("averaged")[0].GetString());
+        Assert.Contains("1 averaged, 1 loaded", CommandRun.Of("provenance", soup).Output, StringComparison.Ordinal);
+        Assert.Contains("--weights has 1 numbers for 2 checkpoints", Refused("average", soup, a, b, "--weights", "1"), StringComparison.Ordinal);
+        Assert.Contains("--weights takes positive numbers, not \"-1\"", Refused("average", soup, a, b, "--weights", "1", "-1"), StringComparison.Ordinal);
+        Refused("average", soup, a);
+
+        static string Refused(params string[] args)
+        {
+            var refused = CommandRun.Of(args);
+            Assert.Equal(ExitCodes.BadInput, refused.ExitCode);
+            return refused.Error;
+        }
+    }
+
+    [Fact]
     public void What_the_format_has_no_place_for_is_named()
     {
         var source = _folder.PathOf("a.safetensors");
