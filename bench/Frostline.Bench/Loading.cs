@@ -48,9 +48,18 @@ internal static class Loading
     /// <summary>What the child process of the second comparison does.</summary>
     public static int Once(string file)
     {
+        // Neither opening nor reading a checkpoint needs libtorch, so they need not wait for it.
+        var opening = Task.Run(() =>
+        {
+            var opened = Checkpoint.Open(file);
+            opened.ContentHash();
+            return opened;
+        });
         NativeRuntime.Load();
         using var network = DeferredInitialization.Construct(() => new WideNetwork());
-        Load(network, file);
+        using var checkpoint = opening.GetAwaiter().GetResult();
+        new InitializationPlan().Load("**", checkpoint).Apply(network, seed: 0);
+        NativeRuntime.Exit(0);
         return 0;
     }
 

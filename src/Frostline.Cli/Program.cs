@@ -1,4 +1,7 @@
 using Frostline.Cli.Shell;
+using Frostline.Native;
 
 using var interruption = new Interruption(Console.Error);
-return CommandHost.Run(args, Terminal.OfProcess(), interruption.Token);
+var exitCode = CommandHost.Run(args, Terminal.OfProcess(), interruption.Token);
+NativeRuntime.Exit(exitCode);
+return exitCode;

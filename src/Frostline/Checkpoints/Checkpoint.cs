@@ -248,9 +248,14 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>
     /// The hash of the content, see <see cref="Checkpoints.ContentHash"/>: equal for equal tensors, whatever the container,
-    /// the order in it, and the metadata. Reads everything.
+    /// the order in it, and the metadata. Reads everything the first time. A plan that loads from this checkpoint needs it too: where
+    /// libtorch is still being loaded, ask for it on another thread meanwhile.
     /// </summary>
-    public string ContentHash() => Checkpoints.ContentHash.Of([.. Tensors.Select(tensor => TensorSource.From(this, tensor))]);
+    /// <exception cref="CheckpointException">A tensor's bytes are damaged.</exception>
+    public string ContentHash() => KnownHash ??= Checkpoints.ContentHash.Of([.. Tensors.Select(tensor => TensorSource.From(this, tensor))]);
+
+    /// <summary>What <see cref="ContentHash"/> gives, once somebody has read all of the content.</summary>
+    internal string? KnownHash { get; set; }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -273,6 +278,12 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>Reads a part of a tensor's row-major bytes; offset and length are multiples of its element size.</summary>
     internal void Read(TensorInfo tensor, long offset, Span<byte> destination) => ReadPart(IndexOf(tensor), offset, destination);
+
+    /// <summary>Where a tensor's bytes lie as <see cref="Read(TensorInfo, long, Span{byte})"/> gives them, in one piece; null where they do not.</summary>
+    internal (ByteSource Bytes, long Start)? PlaceOf(TensorInfo tensor) => PlaceOf(IndexOf(tensor));
+
+    /// <inheritdoc cref="PlaceOf(TensorInfo)"/>
+    private protected virtual (ByteSource Bytes, long Start)? PlaceOf(int index) => null;
 
     /// <summary>Reads a part of a tensor's row-major bytes; offset and length are multiples of its element size.</summary>
     private protected abstract void ReadPart(int index, long offset, Span<byte> destination);

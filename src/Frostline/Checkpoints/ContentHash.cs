@@ -21,16 +21,17 @@ public static class ContentHash
         ArgumentNullException.ThrowIfNull(tensors);
         var all = tensors.ToList();
         TensorNames.RequireDistinct(all);
-        return Of(all.Select(tensor => (tensor.Info, BytesOf(tensor))));
+        return Of([.. all.Select(tensor => new HashedTensor(tensor.Info, BytesOf(tensor)))]);
     }
 
     /// <summary>The hash of tensors whose bytes have been hashed already.</summary>
-    /// <param name="tensors">Distinct tensors in any order, each with the XXH128 of its bytes.</param>
-    internal static string Of(IEnumerable<(TensorInfo Info, UInt128 Bytes)> tensors)
+    /// <param name="tensors">Distinct tensors in any order; they are sorted in place.</param>
+    internal static string Of(HashedTensor[] tensors)
     {
+        Array.Sort(tensors, static (a, b) => string.CompareOrdinal(a.Info.Name, b.Info.Name));
         var hash = new XxHash128();
         Span<byte> number = stackalloc byte[16];
-        foreach (var (info, bytes) in tensors.OrderBy(tensor => tensor.Info.Name, StringComparer.Ordinal))
+        foreach (var (info, bytes) in tensors)
         {
             AppendText(hash, info.Name);
             AppendText(hash, info.Type.ToString());
@@ -67,3 +68,6 @@ public static class ContentHash
         hash.Append(utf8);
     }
 }
+
+/// <summary>A tensor and the XXH128 of its bytes. A class, because generic code for it is compiled ahead of time.</summary>
+internal sealed record HashedTensor(TensorInfo Info, UInt128 Bytes);

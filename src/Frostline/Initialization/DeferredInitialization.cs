@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Frostline.Checkpoints;
 using Frostline.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -74,12 +75,19 @@ public static class DeferredInitialization
         foreach (var entry in buffers)
         {
             DeferredTensor.Materialize(entry.Tensor);
-            using var none = torch.no_grad();
-            if (LocalName(entry) == "running_var") torch.nn.init.ones_(entry.Tensor);
-            else torch.nn.init.zeros_(entry.Tensor);
+            var bytes = new byte[TensorBytes.Count(entry.Tensor)];
+            if (LocalName(entry) == "running_var") FillOnes(bytes, TensorBytes.TypeOf(entry.Tensor));
+            TensorBytes.Write(entry.Tensor, bytes);
         }
 
         return true;
+    }
+
+    private static void FillOnes(byte[] bytes, TensorType type)
+    {
+        var ones = new double[bytes.Length / type.Size()];
+        Array.Fill(ones, 1);
+        Elements.FromDouble(ones, type, bytes);
     }
 
     private static string LocalName(TensorEntry entry) => entry.Name[(entry.Name.LastIndexOf('.') + 1)..];

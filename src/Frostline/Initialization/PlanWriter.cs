@@ -63,18 +63,19 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
     private void Load(Checkpoint checkpoint)
     {
         var loaded = decisions.Network.Tensors
-            .Select(tensor => (Tensor: tensor, Load: decisions.Of(tensor)!.Assignment as LoadAssignment))
-            .Where(pair => pair.Load?.Checkpoint == checkpoint).ToList();
+            .Where(tensor => decisions.Of(tensor)!.Assignment is LoadAssignment load && load.Checkpoint == checkpoint).ToList();
         var targets = (write ? loaded : []).ToLookup(
-            pair => pair.Load!.Source.Name, pair => (pair.Tensor, pair.Load!.Adaptation), StringComparer.Ordinal);
+            tensor => AssignmentOf(tensor).Source.Name, tensor => new LoadTarget(tensor, AssignmentOf(tensor).Adaptation), StringComparer.Ordinal);
         var loading = new CheckpointLoading(checkpoint, targets);
         var hash = _hashes[checkpoint] = loading.Run();
-        foreach (var (tensor, load) in loaded)
+        foreach (var tensor in loaded)
         {
-            var source = load!.Source;
+            var (source, adaptation) = (AssignmentOf(tensor).Source, AssignmentOf(tensor).Adaptation);
             _origins[tensor] = new Origin.Loaded(
-                Path.GetFileName(checkpoint.Source), source.Name, hash, source.Type == tensor.Info.Type ? null : source.Type, load.Adaptation?.Text);
+                Path.GetFileName(checkpoint.Source), source.Name, hash, source.Type == tensor.Info.Type ? null : source.Type, adaptation?.Text);
         }
+
+        LoadAssignment AssignmentOf(PlannedTensor tensor) => (LoadAssignment)decisions.Of(tensor)!.Assignment;
 
         var remarks = decisions.Loads.First(pending => pending.Checkpoint == checkpoint).Remarks;
         foreach (var source in checkpoint.Tensors)

@@ -31,7 +31,7 @@ internal sealed class PlannedNetwork
         Tree = tree;
         // Libtorch is asked once for each shape.
         var infos = tree.DistinctTensors.ToDictionary(
-            entry => entry.Name, entry => new TensorInfo(entry.Name, TensorBytes.TypeOf(entry.Tensor), entry.Tensor.shape), StringComparer.Ordinal);
+            entry => entry.Name, entry => new TensorInfo(entry.Name, TensorBytes.TypeOf(entry.Tensor), TensorBytes.ShapeOf(entry.Tensor)), StringComparer.Ordinal);
         foreach (var entry in tree.DistinctTensors)
             _byName.Add(entry.Name, new PlannedTensor(entry, new InitializationTarget(infos[entry.Name], WeightBeside(entry, infos))));
         Tensors = [.. _byName.Values];

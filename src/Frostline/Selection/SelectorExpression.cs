@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Frostline.Selection;
@@ -116,19 +115,19 @@ internal abstract record PatternExpression(string Text) : SelectorExpression
     protected abstract bool Matches(SelectionNode node, SelectionContext context);
 }
 
-internal sealed record GlobPattern(string Glob) : PatternExpression(Glob)
+internal sealed record GlobPattern(string Text) : PatternExpression(Text)
 {
-    private readonly Regex _regex = Globs.ToRegex(Glob);
+    private readonly Glob _glob = new(Text);
 
-    protected override bool Matches(SelectionNode node, SelectionContext context) => _regex.IsMatch(node.Name);
+    protected override bool Matches(SelectionNode node, SelectionContext context) => _glob.Matches(node.Name);
 }
 
 internal sealed record TypePattern(string Token, string Type) : PatternExpression(Token)
 {
-    private readonly Regex _regex = Globs.ToRegex(Type);
+    private readonly Glob _glob = new(Type);
 
     protected override bool Matches(SelectionNode node, SelectionContext context) =>
-        node.Kind == NodeKind.Module && node.Types.Any(_regex.IsMatch);
+        node.Kind == NodeKind.Module && node.Types.Any(_glob.Matches);
 }
 
 internal sealed record RegexPattern(string Token, Regex Regex) : PatternExpression(Token)
@@ -175,55 +174,10 @@ internal sealed record StagePattern(string Token, string First, string Last, boo
 
     private static List<int> Find(string name, SelectionContext context)
     {
-        var regex = Globs.ToRegex(name + ".**");
+        var glob = new Glob(name + ".**");
         var stages = context.Tree.Stages;
-        List<int> found = [.. Enumerable.Range(0, stages.Count).Where(i => regex.IsMatch(stages[i]))];
+        List<int> found = [.. Enumerable.Range(0, stages.Count).Where(i => glob.Matches(stages[i]))];
         return found.Count > 0 ? found : throw new SelectionException(
             $"selector \"{context.Selector}\": there is no stage \"{name}\"; the stages are {string.Join(", ", stages)}{NearestNames.Hint(name, stages, 1)}");
-    }
-}
-
-/// <summary>Globs over dotted names as regular expressions.</summary>
-internal static class Globs
-{
-    /// <summary>A regular expression that matches exactly the names that the glob means.</summary>
-    internal static Regex ToRegex(string glob)
-    {
-        // Any number of segments twice is any number of segments.
-        var segments = glob.Split('.');
-        glob = string.Join('.', segments.Where((segment, i) => i == 0 || segment is not "**" || segments[i - 1] is not "**"));
-        var pattern = new StringBuilder("\\A");
-        for (var i = 0; i < glob.Length; i++)
-        {
-            var across = glob[i] == '*' && i + 1 < glob.Length && glob[i + 1] == '*';
-            if (across)
-            {
-                var atStart = i == 0 || glob[i - 1] == '.';
-                while (i + 1 < glob.Length && glob[i + 1] == '*') i++;
-                // "**." at the start of a segment: any number of whole segments, none included.
-                if (atStart && i + 1 < glob.Length && glob[i + 1] == '.')
-                {
-                    pattern.Append("(?:.*\\.)?");
-                    i++;
-                }
-                else
-                {
-                    pattern.Append(".*");
-                }
-            }
-            else if (glob[i] == '.' && glob.AsSpan(i + 1) is "**")
-            {
-                // "x.**" means x and everything below it.
-                pattern.Append("(?:\\..*)?");
-                break;
-            }
-            else
-            {
-                pattern.Append(glob[i] switch { '*' => "[^.]*", '?' => "[^.]", var c => Regex.Escape(c.ToString()) });
-            }
-        }
-
-        // Without backtracking the time is linear in the name, whatever the pattern.
-        return new Regex(pattern.Append("\\z").ToString(), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline);
     }
 }

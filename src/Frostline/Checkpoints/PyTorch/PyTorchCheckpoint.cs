@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Frostline.Checkpoints.Pickle;
 
 namespace Frostline.Checkpoints;
@@ -29,18 +30,37 @@ internal abstract class PyTorchCheckpoint : Checkpoint
     internal override void Verify()
     {
         base.Verify();
-        foreach (var storage in _tree.Tensors.Select(tensor => tensor.Storage.Root ?? tensor.Storage).Distinct()) Locate(storage);
+        try
+        {
+            Parallel.ForEach(_tree.Tensors.Select(tensor => tensor.Storage.Root ?? tensor.Storage).Distinct().ToList(), storage => Locate(storage));
+        }
+        catch (AggregateException error)
+        {
+            ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
+        }
     }
 
     /// <summary>Where a storage's bytes begin in the file, after checking them as far as the format allows.</summary>
     private protected abstract long Locate(TorchStorage storage);
 
+    private protected override (ByteSource Bytes, long Start)? PlaceOf(int index)
+    {
+        var tensor = _tree.Tensors[index];
+        if (_bigEndian || !TensorLayout.IsContiguous(tensor)) return null;
+        return (_bytes, StartOf(tensor) + (tensor.Offset * tensor.Type.Size()));
+    }
+
     private protected override void ReadPart(int index, long offset, Span<byte> destination)
     {
         var tensor = _tree.Tensors[index];
-        var storage = tensor.Storage;
-        var start = Locate(storage.Root ?? storage) + (storage.RootOffset * storage.ElementSize);
-        using (var lease = _bytes.Lease()) TensorLayout.Read(tensor, lease, start, offset, destination);
+        using (var lease = _bytes.Lease()) TensorLayout.Read(tensor, lease, StartOf(tensor), offset, destination);
         if (_bigEndian) ByteOrder.Swap(destination, tensor.Type.Size());
+    }
+
+    /// <summary>Where the storage that a tensor views begins in the file.</summary>
+    private long StartOf(TorchTensor tensor)
+    {
+        var storage = tensor.Storage;
+        return Locate(storage.Root ?? storage) + (storage.RootOffset * storage.ElementSize);
     }
 }

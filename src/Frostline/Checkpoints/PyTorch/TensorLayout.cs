@@ -31,6 +31,19 @@ internal static class TensorLayout
         }
     }
 
+    /// <summary>Whether a tensor's elements lie in its storage row by row without gaps.</summary>
+    public static bool IsContiguous(TorchTensor tensor)
+    {
+        long expected = 1;
+        for (var i = tensor.Size.Length - 1; i >= 0; i--)
+        {
+            if (tensor.Size[i] != 1 && tensor.Stride[i] != expected) return false;
+            expected *= tensor.Size[i];
+        }
+
+        return true;
+    }
+
     /// <summary>Reads a part of a tensor's row-major bytes.</summary>
     /// <param name="tensor">The tensor; <see cref="Fault"/> found nothing.</param>
     /// <param name="lease">The file.</param>

@@ -21,6 +21,8 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
         return new SafetensorsCheckpoint(bytes, SafetensorsHeader.Read(bytes));
     }
 
+    private protected override (ByteSource Bytes, long Start)? PlaceOf(int index) => (_bytes, _offsets[index]);
+
     private protected override void ReadPart(int index, long offset, Span<byte> destination) =>
         _bytes.CopyTo(_offsets[index] + offset, destination);
 }

@@ -34,6 +34,8 @@ internal sealed class ShardedSafetensorsCheckpoint : Checkpoint
         }
     }
 
+    private protected override (ByteSource Bytes, long Start)? PlaceOf(int index) => _places[index];
+
     private protected override void ReadPart(int index, long offset, Span<byte> destination)
     {
         var (shard, start) = _places[index];
