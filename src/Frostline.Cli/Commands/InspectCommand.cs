@@ -13,7 +13,7 @@ internal static class InspectCommand
 
     public static Command Create(Terminal terminal)
     {
-        var file = CommonOptions.Checkpoint("FILE", "The checkpoint: safetensors, the index of a sharded set, a .pth file of PyTorch, old or new, or ONNX.");
+        var file = CommonOptions.Checkpoint("FILE", "The checkpoint: safetensors or the index of a sharded set, a PyTorch file of any age, TorchScript, TorchSharp's .dat, ONNX, or NumPy's .npz.");
         var key = CommonOptions.Key();
         var stats = new Option<bool>("--stats") { Description = "Read the values too: mean, standard deviation, least, greatest, NaN and infinite." };
         var tensor = new Option<string?>("--tensor") { Description = "Print the values of this tensor instead of the list.", HelpName = "NAME" };

@@ -51,6 +51,23 @@ public sealed class CheckpointCommandTests : IDisposable
         Assert.Equal(3, json.GetProperty("tensors")[0].GetProperty("rounded").GetInt64());
     }
 
+    public static TheoryData<string> Samples { get; } = [.. CheckpointSamples.All.Select(sample => sample.Name)];
+
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public void Every_command_reads_every_format(string name)
+    {
+        var sample = CheckpointSamples.Find(name);
+        var (file, copy) = (_folder.PathOf("sample"), _folder.PathOf("copy.safetensors"));
+        foreach (var (sibling, bytes) in sample.Siblings ?? []) File.WriteAllBytes(_folder.PathOf(sibling), bytes);
+        File.WriteAllBytes(file, sample.File(sample.Content));
+        Assert.Contains($"{file}: {sample.Format}, ", CommandRun.Of("inspect", file, "--stats").Output, StringComparison.Ordinal);
+        Assert.Equal(sample.Format.ToString(), CommandRun.Of("inspect", file, "--json").Json().GetProperty("format").GetString());
+        Assert.Equal((ExitCodes.Success, ""), (CommandRun.Of("convert", file, copy).ExitCode, CommandRun.Of("convert", file, copy).Error));
+        Assert.Equal(ExitCodes.Success, CommandRun.Of("diff", file, copy).ExitCode);
+        Assert.Equal(CommandRun.Of("hash", file).Output.Split(' ')[0], CommandRun.Of("hash", copy).Output.Split(' ')[0]);
+    }
+
     [Fact]
     public void Checkpoints_are_averaged_and_wrong_weights_are_refused()
     {
