@@ -12,8 +12,8 @@ switch (args)
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
 
-              inspect [FILE]   how long `frostline inspect` takes from start to end, and how much memory, as a published ReadyToRun
-                               build; without FILE, of a checkpoint of 250 MB that is made for the purpose
+              inspect [FILE]   how long `frostline inspect` takes from start to end, and how much memory, as a published
+                               ReadyToRun build; without FILE, of a checkpoint of 250 MB that is made for the purpose
               load             how long loading a network of 255 MB takes: from safetensors against copying the same bytes, and from
                                .pth against PyTorch (Debian's python3-torch), both processes from start to end
 

@@ -25,14 +25,14 @@ internal static class Repository
     /// <summary>Where measurements leave their files.</summary>
     public static string Artifacts { get; } = Directory.CreateDirectory(Path.Combine(Root, "artifacts", "bench")).FullName;
 
-    /// <summary>Publishes a project as users get it, ReadyToRun.</summary>
+    /// <summary>Publishes a project as a program that needs nothing else, compiled ahead of time together with the runtime.</summary>
     /// <returns>The path of its program.</returns>
     public static string Publish(string project, string program)
     {
         var folder = Path.Combine(Artifacts, program);
         Start(
             "dotnet", s_nothing, "publish", Path.Combine(Root, project), "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier,
-            "-p:PublishReadyToRun=true", "--self-contained", "false", "-o", folder, "-v", "quiet");
+            "-p:PublishReadyToRun=true", "-p:PublishReadyToRunComposite=true", "--self-contained", "true", "-o", folder, "-v", "quiet");
         return Path.Combine(folder, OperatingSystem.IsWindows() ? $"{program}.exe" : program);
     }
 
