@@ -45,7 +45,7 @@ public static class TensorBytes
         _ => throw new FrostlineException($"tensors of type {type} have no counterpart in TorchSharp; convert the checkpoint to float32 first"),
     };
 
-    /// <summary>The tensor's sizes; asks for one after the other, which takes a fifth of the time of TorchSharp's <c>shape</c>.</summary>
+    /// <summary>The tensor's sizes; asked for one after the other, which spares the callback of TorchSharp's <c>shape</c>.</summary>
     internal static long[] ShapeOf(torch.Tensor tensor)
     {
         var shape = new long[tensor.dim()];
