@@ -10,24 +10,29 @@ namespace Frostline.Autograd;
 /// </summary>
 public readonly ref struct Inference : IDisposable
 {
-    private readonly ModuleModes? _modes;
-    private readonly IDisposable? _noGrad;
+    private readonly ThreadScope? _scope;
 
-    private Inference(ModuleModes modes, IDisposable noGrad) => (_modes, _noGrad) = (modes, noGrad);
+    private Inference(ThreadScope scope) => _scope = scope;
 
     /// <summary>Puts a module into inference mode and switches recording off on this thread.</summary>
     /// <param name="module">The module, with all below it.</param>
     public static Inference Of(torch.nn.Module module)
     {
         var modes = ModuleModes.Capture(module);
-        module.eval();
-        return new Inference(modes, torch.no_grad());
+        try
+        {
+            module.eval();
+            return new Inference(new ThreadScope(modes));
+        }
+        catch
+        {
+            // A module of the user's own may refuse the mode when half of the others have it.
+            modes.Restore();
+            throw;
+        }
     }
 
-    /// <summary>Restores every mode and the recording.</summary>
-    public void Dispose()
-    {
-        _noGrad?.Dispose();
-        _modes?.Restore();
-    }
+    /// <summary>Restores every mode and the recording; again, it does nothing. Modules that were disposed meanwhile are left out.</summary>
+    /// <exception cref="InvalidOperationException">Another thread than the one on which the scope began; nothing changed.</exception>
+    public void Dispose() => _scope?.End();
 }

@@ -1,5 +1,3 @@
-using TorchSharp;
-
 namespace Frostline.Autograd;
 
 /// <summary>
@@ -8,13 +6,14 @@ namespace Frostline.Autograd;
 /// </summary>
 public readonly ref struct NoGrad : IDisposable
 {
-    private readonly IDisposable? _scope;
+    private readonly ThreadScope? _scope;
 
-    private NoGrad(IDisposable scope) => _scope = scope;
+    private NoGrad(ThreadScope scope) => _scope = scope;
 
     /// <summary>Switches recording off on this thread until the scope is disposed; then it is as it was before.</summary>
-    public static NoGrad Enter() => new(torch.no_grad());
+    public static NoGrad Enter() => new(new ThreadScope(modes: null));
 
-    /// <summary>Switches recording back to what it was.</summary>
-    public void Dispose() => _scope?.Dispose();
+    /// <summary>Switches recording back to what it was; again, it does nothing.</summary>
+    /// <exception cref="InvalidOperationException">Another thread than the one on which the scope began; nothing changed.</exception>
+    public void Dispose() => _scope?.End();
 }

@@ -69,7 +69,7 @@ internal sealed class FreezeUndo
         foreach (var (name, module, found) in _modes.Modes)
         {
             var holder = ModuleStates.SelfAndAncestors(name).FirstOrDefault(requested.ContainsKey);
-            if (holder is not null && !module.IsDisposed()) wanted.Add((module, requested[holder] ?? found));
+            if (holder is not null) wanted.Add((module, requested[holder] ?? found));
         }
 
         return wanted;

@@ -18,14 +18,25 @@ public sealed class ModuleModes
     /// <summary>Puts every module back into the mode that was noted. What a frozen model holds in inference mode stays there.</summary>
     public void Restore() => Restore(Modes.Select(mode => (mode.Module, mode.Training)));
 
+    /// <summary>
+    /// Each module once, in the order of its last place in the tree: so a shared module comes after all of its parents, the mode of each
+    /// of which would overwrite its own.
+    /// </summary>
     internal static ModuleModes Capture(ModuleTree tree) =>
-        new([.. tree.Modules.Where(entry => entry.AliasOf is null).Select(entry => (entry.Name, entry.Module, entry.Module.training))]);
+        new([.. tree.Modules
+            .Reverse()
+            .DistinctBy(entry => entry.Module, ReferenceEqualityComparer.Instance)
+            .Reverse()
+            .Select(entry => (entry.AliasOf ?? entry.Name, entry.Module, entry.Module.training))]);
 
-    /// <summary>Sets modes, parents before children: a parent's call overwrites what lies below, which comes later.</summary>
+    /// <summary>
+    /// Sets modes, parents before children: a parent's call overwrites what lies below, which comes later. What was disposed meanwhile has
+    /// no mode.
+    /// </summary>
     internal static void Restore(IEnumerable<(torch.nn.Module Module, bool Training)> modes)
     {
         foreach (var (module, training) in modes)
-            if (module.training != training) module.train(training);
+            if (!module.IsDisposed() && module.training != training) module.train(training);
     }
 }
 

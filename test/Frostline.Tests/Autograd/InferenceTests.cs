@@ -90,6 +90,129 @@ public sealed class InferenceTests
         Assert.Equal(modes, Modes(network));
     }
 
+    [Fact]
+    public void TorchSharp_undoes_a_mixed_mode_and_the_scope_keeps_it()
+    {
+        using var network = new SmallNet();
+        network.StemNorm.eval();
+        network.eval();
+        network.train();
+        Assert.True(network.StemNorm.training);
+
+        network.StemNorm.eval();
+        using (Inference.Of(network)) Assert.False(network.training);
+        Assert.True(network.training);
+        Assert.False(network.StemNorm.training);
+    }
+
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(false, true, false)]
+    [InlineData(true, true, false)]
+    [InlineData(false, false, true)]
+    public void A_module_below_two_parents_gets_its_own_mode_back(bool first, bool second, bool shared)
+    {
+        using var norm = nn.BatchNorm1d(2);
+        using var network = new TwoParents(nn.Sequential(("norm", norm)), nn.Sequential(("norm", norm)));
+        network.train(false);
+        network.a.train(first);
+        network.b.train(second);
+        norm.train(shared);
+        using (Inference.Of(network)) Assert.False(norm.training);
+        Assert.Equal((first, second, shared), (network.a.training, network.b.training, norm.training));
+    }
+
+    [Fact]
+    public void A_scope_ended_twice_restores_once()
+    {
+        using var network = new SmallNet();
+        var scope = Inference.Of(network);
+        scope.Dispose();
+        network.eval();
+        using (no_grad())
+        {
+            scope.Dispose();
+            Assert.False(is_grad_enabled());
+        }
+
+        Assert.False(network.training);
+        default(Inference).Dispose();
+        default(NoGrad).Dispose();
+    }
+
+    [Fact]
+    public void A_network_disposed_within_the_scope_does_no_harm()
+    {
+        var network = new SmallNet();
+        using (Inference.Of(network)) network.Dispose();
+        Assert.True(is_grad_enabled());
+    }
+
+    [Fact]
+    public void A_module_that_refuses_the_mode_leaves_the_others_as_they_were()
+    {
+        using var network = new TwoParents(nn.Dropout(), nn.Sequential(("dropout", nn.Dropout()), ("refusing", new Refusing())));
+        Assert.Throws<NotSupportedException>(() => Inference.Of(network).Dispose());
+        Assert.All(network.modules(), module => Assert.True(module.training));
+        Assert.True(is_grad_enabled());
+    }
+
+    [Fact]
+    public unsafe void Ending_on_another_thread_is_an_error_that_changes_nothing()
+    {
+        // A ref struct cannot be handed to another thread by any means of the language; its address can.
+        using var network = new SmallNet();
+        var inference = Inference.Of(network);
+        var noGrad = NoGrad.Enter();
+        Exception?[] errors = new Exception?[2];
+#pragma warning disable CS8500 // The address of a type with references, for as long as this thread waits.
+        var (first, second) = ((nint)(&inference), (nint)(&noGrad));
+        var thread = new Thread(() =>
+        {
+            errors[0] = Record.Exception(() => ((Inference*)first)->Dispose());
+            errors[1] = Record.Exception(() => ((NoGrad*)second)->Dispose());
+        });
+#pragma warning restore CS8500
+        thread.Start();
+        thread.Join();
+        Assert.All(errors, error => Assert.IsType<InvalidOperationException>(error));
+        Assert.False(network.training);
+        Assert.False(is_grad_enabled());
+        noGrad.Dispose();
+        inference.Dispose();
+        Assert.True(network.training);
+        Assert.True(is_grad_enabled());
+    }
+
+    private sealed class TwoParents : nn.Module
+    {
+        internal readonly nn.Module a;
+        internal readonly nn.Module b;
+
+        internal TwoParents(nn.Module a, nn.Module b)
+            : base(nameof(TwoParents))
+        {
+            (this.a, this.b) = (a, b);
+            RegisterComponents();
+        }
+    }
+
+    private sealed class Refusing : nn.Module<Tensor, Tensor>
+    {
+        internal Refusing()
+            : base(nameof(Refusing))
+        {
+        }
+
+        public override void train(bool train = true)
+        {
+            if (!train) throw new NotSupportedException();
+            base.train(train);
+        }
+
+        public override Tensor forward(Tensor input) => input;
+    }
+
     private static List<(string Name, bool Training)> Modes(nn.Module network) =>
         [.. network.named_modules().Select(pair => (pair.name, pair.module.training)).Prepend(("", network.training))];
 }
