@@ -95,13 +95,16 @@ internal static class RecipeInitialization
         try
         {
             var plan = new InitializationPlan();
+            // Not every rule of the recipe is one of the plan.
+            var places = new List<int>();
             for (var i = 0; i < recipe.Initialize.Count; i++)
             {
                 var rule = recipe.Initialize[i];
                 recipe.At(FormattableString.Invariant($"initialize[{i}]"), () => Add(recipe, plan, rule, open));
+                if (plan.Rules.Count > places.Count) places.Add(i);
             }
 
-            return Located(recipe, () => work(plan));
+            return Located(recipe, places, () => work(plan));
         }
         finally
         {
@@ -134,6 +137,8 @@ internal static class RecipeInitialization
                 return plan.Keep(keep.Keep);
             case SetRule set:
                 return plan.Set(set.Set, set.Value);
+            case CopyRule copy:
+                return plan.CopyFrom(copy.Into, copy.Copy);
             case LsuvRule or CalibrateNormRule:
                 return plan;
             default:
@@ -141,8 +146,11 @@ internal static class RecipeInitialization
         }
     }
 
-    /// <summary>Errors of the whole plan quote the selector or file that is wrong: they are given its rule's place.</summary>
-    private static InitializationReport Located(Recipe recipe, Func<InitializationReport> work)
+    /// <summary>Errors of the whole plan are given the place of the rule that is wrong, or whose file is.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="places">Where each rule of the plan stands in the recipe.</param>
+    /// <param name="work">What may fail.</param>
+    private static InitializationReport Located(Recipe recipe, List<int> places, Func<InitializationReport> work)
     {
         try
         {
@@ -150,19 +158,12 @@ internal static class RecipeInitialization
         }
         catch (FrostlineException error) when (error is not RecipeException)
         {
-            var index = recipe.Initialize.ToList().FindIndex(
-                rule => QuotesOf(rule).Any(quote => error.Message.Contains(quote, StringComparison.Ordinal)));
+            var index = error is InitializationException { Rule: { } rule }
+                ? places[rule]
+                : recipe.Initialize.ToList().FindIndex(
+                    rule => rule is LoadRule load && error.Message.Contains(Path.GetFileName(load.Load), StringComparison.Ordinal));
             throw recipe.Error(
                 index < 0 ? "initialize" : FormattableString.Invariant($"initialize[{index}]"), error.Message, error);
         }
     }
-
-    private static IEnumerable<string> QuotesOf(InitializeRule rule) => rule switch
-    {
-        DrawRule draw => [$"\"{draw.Draw}\""],
-        LoadRule load => [Path.GetFileName(load.Load)],
-        KeepRule keep => [$"\"{keep.Keep}\""],
-        SetRule set => [$"\"{set.Set}\""],
-        _ => [],
-    };
 }

@@ -9,7 +9,7 @@ namespace Frostline.Training.Recipes;
 /// <summary>
 /// A rule that gives tensors their first value. Rules are applied in order; for each tensor the last match wins.
 /// </summary>
-[RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(LsuvRule), typeof(CalibrateNormRule))]
+[RuleKinds(typeof(DrawRule), typeof(LoadRule), typeof(KeepRule), typeof(SetRule), typeof(CopyRule), typeof(LsuvRule), typeof(CalibrateNormRule))]
 public abstract record InitializeRule;
 
 /// <summary>Draws values at random, by a network's scheme or by one initialiser.</summary>
@@ -169,6 +169,19 @@ public sealed record SetRule : InitializeRule
 
     /// <summary>The number.</summary>
     public required double Value { get; init; }
+}
+
+/// <summary>
+/// Copies values inside the network, after draw, load, keep and set: a copy has what its source has in the end.
+/// </summary>
+public sealed record CopyRule : InitializeRule
+{
+    /// <summary>The name of what is copied: a parameter, a buffer, or a module with all that it holds.</summary>
+    [LeadingKey]
+    public required string Copy { get; init; }
+
+    /// <summary>The name of what becomes equal to it, of the same kind: a module needs a counterpart for each of its tensors.</summary>
+    public required string Into { get; init; }
 }
 
 /// <summary>

@@ -81,7 +81,10 @@ internal sealed record CopyRule(string To, string From)
     public override void Decide(PlanDecisions decisions)
     {
         var network = decisions.Network;
-        foreach (var tensor in Below(network, To))
+        var tensors = Below(network, To);
+        // A misspelt module would otherwise be told as a missing counterpart.
+        Below(network, From);
+        foreach (var tensor in tensors)
         {
             var source = From + tensor[To.Length..];
             var from = network.Find(source) ?? throw new InitializationException(
@@ -96,9 +99,6 @@ internal sealed record CopyRule(string To, string From)
             if (to == from) throw new InitializationException($"{Text}: {tensor} is {source} already; remove the rule");
             if (decisions.IsOpen(to)) decisions.Add(this, to, new CopyAssignment(from));
         }
-
-        // A misspelt source would otherwise only show where it lies below a module.
-        Below(network, From);
     }
 
     private List<string> Below(PlannedNetwork network, string name)

@@ -222,8 +222,12 @@ public sealed class InitializationPlanTests
             Message(() => new InitializationPlan().CopyFrom("a", "a").Apply(network, 1)),
             StringComparison.Ordinal);
         Assert.Contains(
-            "no counterpart e.weight",
+            "no parameter, buffer or module \"e\"",
             Message(() => new InitializationPlan().CopyFrom("d", "e").Apply(network, 1)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no counterpart a.weight.weight",
+            Message(() => new InitializationPlan().CopyFrom("d", "a.weight").Apply(network, 1)),
             StringComparison.Ordinal);
     }
 

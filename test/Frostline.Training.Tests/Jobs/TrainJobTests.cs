@@ -187,6 +187,34 @@ public sealed class TrainJobTests
     }
 
     [Fact]
+    public void ACopyHasWhatItsSourceHasInTheEndAndSaysSo()
+    {
+        using var bench = new RecipeBench();
+        var text = RecipeBench.Text.Replace(
+            "allow-random: true", "  - copy: norm.weight\n    into: norm.bias\n  - set: norm.weight\n    value: 0.5\nallow-random: true", StringComparison.Ordinal);
+        bench.Train(bench.Parse(text));
+        using var file = Checkpoint.Open(bench.Folder().Model);
+        var provenance = ModelFile.ProvenanceOf(file)!.Find("norm.bias")!;
+        Assert.Equal(new Origin.Copied("norm.weight"), provenance.Origin);
+        Assert.Equal("copy \"norm.bias\" from \"norm.weight\"", provenance.Rule);
+        Assert.Equal(file.Read("norm.weight"), file.Read("norm.bias"));
+        Assert.Equal(0.5f, BitConverter.ToSingle(file.Read("norm.bias")));
+    }
+
+    [Theory]
+    [InlineData("body.weight", "body.bias", "body.bias is [8] and body.weight is [8, 6]; shapes must be equal")]
+    [InlineData("nom", "body", "there is no parameter, buffer or module \"nom\" with values; did you mean \"norm\"?")]
+    public void AnImpossibleRuleOfThePlanIsToldWithItsPlaceInTheRecipe(string from, string into, string problem)
+    {
+        using var bench = new RecipeBench();
+        var text = RecipeBench.Text.Replace(
+            "allow-random: true", $"  - calibrate-norm: norm\n  - copy: {from}\n    into: {into}\nallow-random: true", StringComparison.Ordinal);
+        var message = Assert.Throws<RecipeException>(() => bench.Train(bench.Parse(text))).Message;
+        Assert.StartsWith("recipe.yaml:9:5: ", message, StringComparison.Ordinal);
+        Assert.Contains(problem, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void LayersAreScaledToUnitVarianceOnTheFirstBatchAndThatIsRecorded()
     {
         using var bench = new RecipeBench();

@@ -47,6 +47,8 @@ internal static class RecipeFixture
           - keep: "fc.**"
           - set: "fc.bias"
             value: -1e-3
+          - copy: layer1.0
+            into: layer1.1
           - calibrate-norm: "**"
             batches: 3
         allow-random: true
