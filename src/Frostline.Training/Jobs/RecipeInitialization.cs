@@ -132,6 +132,9 @@ internal static class RecipeInitialization
                         Head = load.Head,
                         FirstConv = load.FirstConv,
                         Interpolate = load.Interpolate,
+                        Narrow = load.Narrow,
+                        Widen = load.Widen,
+                        Inflate = load.Inflate,
                     });
             case KeepRule keep:
                 return plan.Keep(keep.Keep);

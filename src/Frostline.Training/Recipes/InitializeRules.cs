@@ -101,6 +101,24 @@ public sealed record LoadRule : InitializeRule, ICheckedOptions
     /// </summary>
     public PositionTables? Interpolate { get; init; }
 
+    /// <summary>
+    /// Layers that have more channels in the file's network: <c>of</c> selects their tensors, <c>by</c> says whether the first channels are
+    /// taken or groups of them averaged. Default: none.
+    /// </summary>
+    public Narrowing? Narrow { get; init; }
+
+    /// <summary>
+    /// A selector: layers that have fewer channels in the file's network. Channels are repeated, and inputs divided by the number of
+    /// copies. Default: none.
+    /// </summary>
+    public string? Widen { get; init; }
+
+    /// <summary>
+    /// A selector: weights of convolutions over video, which are convolutions over images in the file. They are repeated over time and
+    /// divided by its length. Default: none.
+    /// </summary>
+    public string? Inflate { get; init; }
+
     /// <summary>From the file's names to the network's, as the rule says.</summary>
     /// <param name="map">What <see cref="Map"/> stands for.</param>
     internal KeyMap ToKeyMap(KeyMap map)

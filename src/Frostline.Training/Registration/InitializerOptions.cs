@@ -86,6 +86,17 @@ public sealed class DiracOptions
     public int Groups { get; set; } = 1;
 }
 
+/// <summary>Options of <see cref="IdentityKernel"/>.</summary>
+public sealed class IdentityKernelOptions
+{
+    /// <summary>The groups of the convolution. Default: 1.</summary>
+    [Range(1, int.MaxValue)]
+    public int Groups { get; set; } = 1;
+
+    /// <summary>The value at the centre: 2 where the sigmoid of 0 masks the samples. Default: 1.</summary>
+    public double Scale { get; set; } = 1;
+}
+
 /// <summary>Options of <see cref="Sparse"/>.</summary>
 public sealed class SparseOptions
 {
@@ -121,6 +132,8 @@ internal static class InitializerRegistration
             "prior-probability", "the logit of a probability, for biases of scores", (o, _) => new PriorProbability(o.Probability));
         catalog.Register<GainOptions>("orthogonal", "orthonormal rows or columns", (o, _) => new Orthogonal(o.Gain));
         catalog.Register<DiracOptions>("dirac", "the identity as a convolution", (o, _) => new Dirac(o.Groups));
+        catalog.Register<IdentityKernelOptions>(
+            "identity-kernel", "the identity as a deformable convolution without offsets", (o, _) => new IdentityKernel(o.Groups, o.Scale));
         catalog.Register<NoOptions>("eye", "the identity matrix", (_, _) => new Eye());
         catalog.Register<SparseOptions>("sparse", "normal, with zeros in each column", (o, _) => new Sparse(o.Sparsity, o.Deviation));
     }

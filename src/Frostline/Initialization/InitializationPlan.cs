@@ -63,8 +63,14 @@ public sealed class InitializationPlan
         options ??= new LoadOptions();
         if (!(options.Require is >= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(options), options.Require, "the required share lies from 0 to 1");
-        foreach (var selector in new[] { options.Skip, options.Head, options.FirstConv?.Of, options.Interpolate?.Of })
+        foreach (var selector in new[]
+        {
+            options.Skip, options.Head, options.FirstConv?.Of, options.Interpolate?.Of, options.Narrow?.Of, options.Widen, options.Inflate,
+        })
+        {
             if (selector is not null) Selector.Parse(selector);
+        }
+
         options.Interpolate?.Check();
         return Add(new LoadRule(Selector.Parse(into), checkpoint, map ?? KeyMap.Identity, options));
     }

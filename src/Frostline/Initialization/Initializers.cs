@@ -33,6 +33,9 @@ public static class Initializers
                 "the logit of a probability: probability (0.01)", s => new PriorProbability(s.Number("probability", 0.01))),
             [Orthogonal.Id] = ("orthonormal rows or columns: gain (1)", s => new Orthogonal(s.Number("gain", 1))),
             [Dirac.Id] = ("the identity as a convolution: groups (1)", s => new Dirac(s.Whole("groups", 1))),
+            [IdentityKernel.Id] = (
+                "the identity as a deformable convolution: groups (1), scale (1)",
+                s => new IdentityKernel(s.Whole("groups", 1), s.Number("scale", 1))),
             [Eye.Id] = ("the identity matrix", _ => new Eye()),
             [Sparse.Id] = (
                 "normal with zeros in each column: sparsity, deviation (0.01)",

@@ -30,4 +30,23 @@ public sealed class LoadOptions
 
     /// <summary>Tables of positions, which may be for another input size than the checkpoint's. Default null, none.</summary>
     public PositionTables? Interpolate { get; init; }
+
+    /// <summary>Tensors of which the checkpoint's network has more channels. Default null, none.</summary>
+    public Narrowing? Narrow { get; init; }
+
+    /// <summary>
+    /// Tensors of which the checkpoint's network has fewer channels, for the same kinds of layers as <see cref="Narrowing"/>. Each channel
+    /// is repeated, copies side by side: channel j is the file's floor(j · old / new). A weight's inputs are divided by the number of their
+    /// copies, so that the network computes what it computed (Chen et al., "Net2Net", 2016); with layer and group norms only where new is a
+    /// multiple of old, and with grouped convolutions where the number of groups stays. Copies stay equal while training unless something
+    /// tells them apart, such as dropout. Default null, none.
+    /// </summary>
+    public string? Widen { get; init; }
+
+    /// <summary>
+    /// Weights of convolutions over images, [outputs, inputs, height, width] in the checkpoint, for convolutions over video, [outputs,
+    /// inputs, time, height, width]: repeated over time and divided by its length, so that a video that stands still gets the response
+    /// that the image got (Carreira and Zisserman, "Quo Vadis, Action Recognition?", 2017). Default null, none.
+    /// </summary>
+    public string? Inflate { get; init; }
 }

@@ -8,7 +8,8 @@ internal sealed class LoadPolicies
 {
     private readonly string _rule;
     private readonly LoadOptions _options;
-    private readonly Policy _skip, _head, _firstConv, _interpolate;
+    private readonly Policy _skip, _head, _firstConv, _interpolate, _narrow, _widen, _inflate;
+    private readonly IReadOnlyDictionary<string, IReadOnlyList<string>> _types;
 
     /// <exception cref="FrostlineException">
     /// A selector selects nothing of what the rule loads into, or a tensor has two policies.
@@ -20,6 +21,11 @@ internal sealed class LoadPolicies
         _head = Resolve("head", options.Head);
         _firstConv = Resolve("first-conv", options.FirstConv?.Of);
         _interpolate = Resolve("interpolate", options.Interpolate?.Of);
+        _narrow = Resolve("narrow", options.Narrow?.Of);
+        _widen = Resolve("widen", options.Widen);
+        _inflate = Resolve("inflate", options.Inflate);
+        _types = network.Tree.Selection.Nodes.Where(node => node.Kind == NodeKind.Module)
+            .ToDictionary(node => node.Name, node => node.Types, StringComparer.Ordinal);
         foreach (var tensor in selected)
             if (All.Where(policy => policy.Tensors.Contains(tensor)).Take(2).ToList() is [var one, var other])
                 throw new InitializationException(
@@ -34,7 +40,7 @@ internal sealed class LoadPolicies
         }
     }
 
-    private Policy[] All => [_skip, _head, _firstConv, _interpolate];
+    private Policy[] All => [_skip, _head, _firstConv, _interpolate, _narrow, _widen, _inflate];
 
     /// <summary>Whether a tensor is left to earlier rules, whatever the checkpoint holds for it.</summary>
     public bool Skips(PlannedTensor tensor) => _skip.Tensors.Contains(tensor);
@@ -53,18 +59,20 @@ internal sealed class LoadPolicies
     /// <exception cref="InitializationException">The tensor has a policy that does not suit it.</exception>
     public Adaptation? Adapt(PlannedTensor tensor, TensorInfo source)
     {
-        var (policy, planned) = (_firstConv, default((Adaptation?, string?)));
-        if (_firstConv.Tensors.Contains(tensor) && !source.Shape.SequenceEqual(tensor.Info.Shape))
-        {
-            RequireSize(_firstConv, tensor, source);
-            planned = FirstConvolution.Plan(_options.FirstConv!.By, source, tensor.Info);
-        }
-        else if (_interpolate.Tensors.Contains(tensor) && _options.Interpolate!.Concerns(source, tensor.Info))
-        {
-            RequireSize(_interpolate, tensor, source);
-            (policy, planned) = (_interpolate, _options.Interpolate.Plan(source, tensor.Info));
-        }
-
+        var policy = All.FirstOrDefault(policy => policy.Tensors.Contains(tensor));
+        if (policy is null || policy == _skip || policy == _head) return null;
+        var differs = policy == _interpolate
+            ? _options.Interpolate!.Concerns(source, tensor.Info)
+            : !source.Shape.SequenceEqual(tensor.Info.Shape);
+        if (!differs) return null;
+        RequireSize(policy, tensor, source);
+        var layer = _types.GetValueOrDefault(tensor.Entry.Owner) ?? [];
+        var planned =
+            policy == _firstConv ? FirstConvolution.Plan(_options.FirstConv!.By, source, tensor.Info)
+            : policy == _interpolate ? _options.Interpolate!.Plan(source, tensor.Info)
+            : policy == _narrow ? ChannelTransfer.Narrow(_options.Narrow!.By, source, tensor.Info, layer)
+            : policy == _widen ? ChannelTransfer.Widen(source, tensor.Info, layer)
+            : ChannelTransfer.Inflate(source, tensor.Info);
         var (adaptation, problem) = planned;
         return problem is null ? adaptation : throw new InitializationException($"{_rule}: {policy}: {tensor.Name} {problem}");
     }
@@ -74,7 +82,7 @@ internal sealed class LoadPolicies
     /// <param name="left">The tensors of the head that are left to earlier rules.</param>
     public IEnumerable<string> Remarks(IReadOnlyDictionary<PlannedTensor, FoundTensor> found, IReadOnlyDictionary<PlannedTensor, TensorInfo> left)
     {
-        foreach (var policy in new[] { _head, _firstConv, _interpolate })
+        foreach (var policy in All.Where(policy => policy != _skip))
         {
             var loaded = policy.Tensors.Where(found.ContainsKey).ToList();
             if (policy.Tensors.Count == 0 || policy.Tensors.Any(left.ContainsKey) || loaded.Exists(tensor => found[tensor].Adaptation is not null))

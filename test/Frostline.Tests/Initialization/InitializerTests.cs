@@ -226,6 +226,7 @@ public sealed class InitializerTests
             InitializationTarget target = name switch
             {
                 "dirac" => Target(4, 3, 3, 3),
+                "identity-kernel" => Target(4, 4, 3, 3),
                 "fan-in-bias" => new InitializationTarget(
                     new TensorInfo("b", TensorType.Float32, [7]), new TensorInfo("w", TensorType.Float32, [7, 3])),
                 _ => Target(7, 12),
@@ -234,7 +235,7 @@ public sealed class InitializerTests
             Assert.Equal(values, Values(initializer, target));
             Assert.Equal(values, Values(Initializers.Parse(initializer.ToString()), target));
             Assert.Equal(initializer.ToString(), Initializers.Parse(initializer.ToString()).ToString());
-            if (name is not ("constant" or "zeros" or "ones" or "eye" or "dirac" or "prior-probability"))
+            if (name is not ("constant" or "zeros" or "ones" or "eye" or "dirac" or "identity-kernel" or "prior-probability"))
             {
                 Assert.NotEqual(values, Values(initializer, target, seed: 2));
                 Assert.NotEqual(values, Values(initializer, target, name: "v"));

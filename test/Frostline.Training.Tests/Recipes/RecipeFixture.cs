@@ -43,6 +43,9 @@ internal static class RecipeFixture
             add-prefix: features.
             require: 95%
             first-conv: { of: features.stem.weight, by: repeat }
+            narrow: { of: "features.layer1.**", by: average }
+            widen: "features.layer2.**"
+            inflate: features.layer3.weight
             interpolate: { of: features.positions, from: [14, 14], to: [16, 20], class-tokens: 1 }
           - keep: "fc.**"
           - set: "fc.bias"
