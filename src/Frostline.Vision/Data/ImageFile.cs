@@ -7,7 +7,7 @@ namespace Frostline.Vision.Data;
 /// <summary>
 /// Decodes image files to 8-bit RGB: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF (its first page), recognised by
 /// content. The EXIF orientation is applied; grey, palette, CMYK and 16-bit pictures are converted; alpha and colour profiles are
-/// ignored, as Pillow's <c>convert("RGB")</c> ignores them. Decoding is libvips', one thread a call, nothing cached.
+/// ignored, as Pillow's <c>convert("RGB")</c> ignores them. Decoding is libvips', one thread a call, nothing cached. Encodes them too.
 /// </summary>
 public static class ImageFile
 {
@@ -99,6 +99,40 @@ public static class ImageFile
         catch (VipsException error)
         {
             throw new UnreadableSampleException(source, $"damaged image ({OneLine(error.Message)})", error);
+        }
+    }
+
+    /// <summary>
+    /// Writes a picture, whole or not at all: <c>.png</c>, <c>.tif</c> and <c>.webp</c> without loss, <c>.jpg</c> with the quality 95.
+    /// Grey levels are written as they are; what transforms made them mean is not.
+    /// </summary>
+    /// <param name="picture">The picture.</param>
+    /// <param name="path">The file to create or replace; its folder is created where it is missing.</param>
+    /// <exception cref="FrostlineException">The extension is of another format, or the picture is too large for the format.</exception>
+    public static void Save(ImageField picture, string path)
+    {
+        ArgumentNullException.ThrowIfNull(picture);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var format = Path.GetExtension(path).ToUpperInvariant() switch
+        {
+            ".PNG" => ".png",
+            ".JPG" or ".JPEG" => ".jpg[Q=95]",
+            ".WEBP" => ".webp[lossless]",
+            ".TIF" or ".TIFF" => ".tif",
+            var other => throw new FrostlineException(
+                $"{path}: pictures cannot be written as \"{other}\"; end the name in .png, .jpg, .webp or .tif"),
+        };
+        var (meaning, kind) = (picture.Channels == 1 ? Enums.Interpretation.Bw : Enums.Interpretation.Srgb, Enums.BandFormat.Uchar);
+        try
+        {
+            using var plain = Image.NewFromMemoryCopy(picture.Pixels, picture.Width, picture.Height, picture.Channels, kind);
+            using var image = plain.Copy(interpretation: meaning);
+            var content = image.WriteToBuffer(format);
+            AtomicFile.Write(path, stream => stream.Write(content));
+        }
+        catch (VipsException error)
+        {
+            throw new FrostlineException($"{path}: the picture of {picture.Height} x {picture.Width} cannot be written ({OneLine(error.Message)})", error);
         }
     }
 
