@@ -30,7 +30,7 @@ internal static class DataRegistration
         Add<ColorJitter>(transforms, "color-jitter", "changes brightness, contrast, saturation and hue at random");
         Add<Grayscale>(transforms, "grayscale", "takes the colour out, always or at random");
         Add<RandomErasing>(transforms, "random-erasing", "fills a random rectangle");
-        Add<Channels>(transforms, "channels", "grey to three channels, or colours to one");
+        Add<Channels>(transforms, "channels", "grey to three channels, colours to one, either to four");
         Add<ChannelOrder>(transforms, "channel-order", "the order of colours: rgb or bgr");
         Add<Scale>(transforms, "scale", "divides every value");
         Add<ValueRange>(transforms, "value-range", "maps grey levels to a range");

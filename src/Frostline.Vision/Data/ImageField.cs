@@ -3,7 +3,7 @@ using Frostline.Training.Data;
 namespace Frostline.Vision.Data;
 
 /// <summary>
-/// A picture and what its grey levels mean. The picture is bytes [H, W, C], RGB or grey; geometry and colour work on it, as they
+/// A picture and what its grey levels mean. The picture is bytes [H, W, C], grey, RGB, or RGB and luminance; geometry and colour work on it, as they
 /// do on an 8-bit image in torchvision. Each output channel says which channel of the picture it shows and, as a table, which
 /// float32 value each of the 256 grey levels becomes; scaling, normalising and channel order change only that. So value steps
 /// commute with geometry, and cost 256 operations a channel. Immutable: transforms make new fields.
@@ -18,7 +18,7 @@ public sealed class ImageField : ISampleField
     /// </param>
     /// <param name="height">The height in pixels, at least 1.</param>
     /// <param name="width">The width in pixels, at least 1.</param>
-    /// <param name="channels">1 (grey) or 3 (RGB).</param>
+    /// <param name="channels">1 (grey), 3 (RGB) or 4 (RGB and luminance).</param>
     /// <exception cref="ArgumentException">The array does not have that many bytes.</exception>
     public ImageField(byte[] pixels, int height, int width, int channels)
         : this(pixels, height, width, channels, null)
@@ -30,8 +30,8 @@ public sealed class ImageField : ISampleField
         ArgumentNullException.ThrowIfNull(pixels);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        if (channels is not (1 or 3))
-            throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture has 1 or 3 channels");
+        if (channels is not (1 or 3 or 4))
+            throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture has 1, 3 or 4 channels");
         if (pixels.Length != (long)height * width * channels)
             throw new ArgumentException(
                 $"{pixels.Length} bytes are no picture of {height} x {width} x {channels}", nameof(pixels));
@@ -58,7 +58,7 @@ public sealed class ImageField : ISampleField
     /// <summary>The width in pixels.</summary>
     public int Width { get; }
 
-    /// <summary>1 (grey) or 3 (RGB).</summary>
+    /// <summary>1 (grey), 3 (RGB) or 4 (RGB and luminance).</summary>
     public int Channels { get; }
 
     /// <summary>The output channels, in the order of the tensor.</summary>

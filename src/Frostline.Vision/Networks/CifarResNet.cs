@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 namespace Frostline.Vision.Networks;
 
 /// <summary>
-/// A residual network for small images (He et al. 2016, section 4.2): three groups of 16, 32 and 64 channels, with
+/// A residual network for small images (He et al. 2016, section 4.2): three groups of 16, 32 and 64 channels, or of another width, with
 /// parameterless shortcuts (option A). Names as in the widely used PyTorch reference of 2018 (Idelbayev, "Proper ResNet
 /// implementation for CIFAR10/CIFAR100 in PyTorch"), whose checkpoints load unchanged.
 /// </summary>
 /// <remarks>
 /// Reads images <c>[N, 3, H, W]</c>, usually 32 x 32; the reference trained on RGB scaled to 0…1 and normalised by torchvision's mean and
 /// deviation. Puts out logits <c>[N, classes]</c>. Stages: <c>stem</c>, <c>layer1</c> … <c>layer3</c>, <c>pool</c> (the global mean,
-/// <c>[N, 64, 1, 1]</c>) and <c>head</c>; each writes a tensor of its own name, and the head <c>logits</c>.
+/// <c>[N, 4 · width, 1, 1]</c>) and <c>head</c>; each writes a tensor of its own name, and the head <c>logits</c>.
 /// </remarks>
 public sealed class CifarResNet : nn.Module<Tensor, Tensor>, IStagedNetwork
 {
@@ -28,23 +28,27 @@ public sealed class CifarResNet : nn.Module<Tensor, Tensor>, IStagedNetwork
     /// <param name="depth">The number of layers, 6n + 2: 20, 32, 44, 56, 110; default 20.</param>
     /// <param name="classes">How many classes; default 10.</param>
     /// <param name="inputChannels">Channels of the images; default 3.</param>
-    /// <exception cref="FrostlineException">The depth is not 6n + 2, or a number is less than 1.</exception>
-    public CifarResNet(int depth = 20, int classes = 10, int inputChannels = 3)
+    /// <param name="width">Channels of the stem and the first group, an even number; the next two have twice and four times as many; default 16.</param>
+    /// <exception cref="FrostlineException">The depth is not 6n + 2, the width is odd, or a number is less than 1.</exception>
+    public CifarResNet(int depth = 20, int classes = 10, int inputChannels = 3, int width = 16)
         : base(nameof(CifarResNet))
     {
         var title = string.Create(CultureInfo.InvariantCulture, $"CIFAR ResNet-{depth}");
         if (depth < 8 || depth % 6 != 2)
             throw new FrostlineException($"{title} does not exist: the depth is 6n + 2, for example 20, 32, 44, 56 or 110");
         ClassifierOptions.Check(title, classes, inputChannels);
+        // The shortcut adds half of the new channels before and half behind.
+        if (width is < 2 or > 4096 || width % 2 != 0)
+            throw new FrostlineException($"{title}: a width of {width} is impossible; give an even number from 2 to 4096");
         var blocks = (depth - 2) / 6;
         Depth = depth;
         Classes = classes;
-        conv1 = nn.Conv2d(inputChannels, 16, 3, padding: 1, bias: false);
-        bn1 = nn.BatchNorm2d(16);
-        layer1 = Layer(blocks, 16, 16, 1);
-        layer2 = Layer(blocks, 16, 32, 2);
-        layer3 = Layer(blocks, 32, 64, 2);
-        linear = nn.Linear(64, classes);
+        conv1 = nn.Conv2d(inputChannels, width, 3, padding: 1, bias: false);
+        bn1 = nn.BatchNorm2d(width);
+        layer1 = Layer(blocks, width, width, 1);
+        layer2 = Layer(blocks, width, 2 * width, 2);
+        layer3 = Layer(blocks, 2 * width, 4 * width, 2);
+        linear = nn.Linear(4 * width, classes);
         RegisterComponents();
         Stages =
         [

@@ -27,6 +27,15 @@ public sealed class SqueezeNetOptions : ImageClassifierOptions
     public double Dropout { get; set; } = 0.5;
 }
 
+/// <summary>What a recipe may write beside the name of a ResNet for small images.</summary>
+public sealed class CifarResNetOptions : ImageClassifierOptions
+{
+    /// <summary>
+    /// Channels of the stem and the first group, an even number; the next two have twice and four times as many. Default: 16.
+    /// </summary>
+    public int Width { get; set; } = 16;
+}
+
 /// <summary>Names the networks for recipes.</summary>
 internal static class NetworkRegistration
 {
@@ -46,10 +55,10 @@ internal static class NetworkRegistration
         foreach (var depth in s_cifarDepths)
         {
             var number = depth.ToString(CultureInfo.InvariantCulture);
-            networks.Register<ImageClassifierOptions>(
+            networks.Register<CifarResNetOptions>(
                 $"cifar-resnet{number}",
                 $"ResNet-{number} for images of about 32 x 32 pixels, shortcuts without parameters",
-                (options, context) => new CifarResNet(depth, options.CountClasses(context), options.InputChannels));
+                (options, context) => new CifarResNet(depth, options.CountClasses(context), options.InputChannels, options.Width));
         }
 
         RegisterSqueezeNet(networks, "squeezenet1_0", SqueezeNetVersion.V1_0, "1.0");

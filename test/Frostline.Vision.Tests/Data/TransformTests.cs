@@ -136,6 +136,21 @@ public sealed class TransformTests
     }
 
     [Fact]
+    public void Four_channels_are_the_colours_and_their_luminance_after_all_changes_of_colours()
+    {
+        var grey = new ImageField([7, 9], 1, 2, 1);
+        Assert.Equal("1x2x4: 0707070709090909", Pictures.Text(Apply(grey, new Channels { Count = 4 })));
+        var colour = new ImageField([255, 0, 0, 10, 200, 30], 1, 2, 3);
+        var luma = Apply(colour, new Channels { Count = 1 });
+        var four = Apply(colour, new Channels { Count = 4 });
+        Assert.Equal([255, 0, 0, luma.Pixels[0], 10, 200, 30, luma.Pixels[1]], four.Pixels);
+        Assert.Equal([4, 1, 2], four.ToTensor().Shape);
+        foreach (var late in new ImageTransform[] { new ColorJitter { Hue = 0.1 }, new Grayscale() })
+            Assert.Contains("has to come before channels: 4", Assert.Throws<FrostlineException>(() => Apply(four, late)).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot follow channels: 4", Assert.Throws<FrostlineException>(() => Apply(four, new Channels { Count = 3 })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Flips_pads_and_channels()
     {
         var image = new ImageField([1, 2, 3, 4, 5, 6], 2, 3, 1);
@@ -248,7 +263,7 @@ public sealed class TransformTests
             (new Scale { Divisor = 0 }, "Divisor"),
             (new ValueRange { From = 1 }, "To"),
             (new Normalize { Std = [1, 0, 1] }, "Std"),
-            (new Channels { Count = 4 }, "Count"),
+            (new Channels { Count = 2 }, "Count"),
             (new Normalize { Mean = [1, 2] }, "2 numbers as mean, but the image has 3 channels"),
         ];
         var image = Pictures.Noise(9, 9);

@@ -58,5 +58,6 @@ public sealed class InputTests
         Assert.Throws<FrostlineException>(() => new SqueezeNet(inputChannels: 0));
         Assert.Throws<FrostlineException>(() => new SqueezeNet(dropout: double.NaN));
         Assert.Contains("6n + 2", Assert.Throws<FrostlineException>(() => new CifarResNet(21)).Message, StringComparison.Ordinal);
+        Assert.Contains("a width of 15", Assert.Throws<FrostlineException>(() => new CifarResNet(20, width: 15)).Message, StringComparison.Ordinal);
     }
 }

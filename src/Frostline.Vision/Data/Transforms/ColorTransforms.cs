@@ -41,6 +41,7 @@ public sealed class ColorJitter : ImageTransform
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
     {
+        Colour.RequireNoLuminance(image, "color-jitter");
         // Everything is drawn, used or not, so that one option does not change what another draws.
         int[] order = [0, 1, 2, 3];
         random.Shuffle<int>(order);
@@ -91,6 +92,7 @@ public sealed class Grayscale : ImageTransform
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
     {
+        Colour.RequireNoLuminance(image, "grayscale");
         if (image.Channels == 1 || Probability == 0 || (IsRandom && random.NextDouble() >= Probability)) return image;
         return image.WithPicture(Colour.Repeat(Colour.Luma(image.Pixels)), image.Height, image.Width);
     }

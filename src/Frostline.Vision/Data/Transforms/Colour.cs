@@ -22,6 +22,26 @@ internal static class Colour
     /// <summary>Blends with black: factor 0 is black, 1 the picture.</summary>
     public static byte[] Brightness(byte[] pixels, float factor) => Table(pixels, level => Blend(0, level, factor));
 
+    /// <summary>Red, green, blue and luma of each RGB pixel.</summary>
+    public static byte[] WithLuma(byte[] pixels)
+    {
+        var result = new byte[pixels.Length / 3 * 4];
+        for (var (from, to) = (0, 0); from < pixels.Length; from += 3, to += 4)
+        {
+            pixels.AsSpan(from, 3).CopyTo(result.AsSpan(to));
+            result[to + 3] = Luma(pixels[from], pixels[from + 1], pixels[from + 2]);
+        }
+
+        return result;
+    }
+
+    /// <summary>Refuses pictures with a luminance of their own, which colours would no longer fit.</summary>
+    /// <exception cref="FrostlineException">The picture has four channels.</exception>
+    public static void RequireNoLuminance(ImageField image, string transform)
+    {
+        if (image.Channels == 4) throw new FrostlineException($"{transform} has to come before channels: 4");
+    }
+
     /// <summary>Blends with the mean grey level.</summary>
     public static byte[] Contrast(byte[] pixels, int channels, float factor)
     {

@@ -114,19 +114,19 @@ public sealed class ChannelOrder : ImageTransform
 }
 
 /// <summary>
-/// <c>channels</c>: grey to three equal channels, or colours to grey (ITU-R 601-2 luma, as Pillow's): <c>channels: 3</c>. Has to
-/// come before transforms of values.
+/// <c>channels</c>: grey to three equal channels, colours to grey (ITU-R 601-2 luma, as Pillow's), or either to four, red, green, blue and
+/// luma: <c>channels: 3</c>. Has to come before transforms of values, and with four channels after those of colours.
 /// </summary>
 public sealed class Channels : ImageTransform
 {
-    /// <summary>1 or 3.</summary>
+    /// <summary>1, 3 or 4.</summary>
     [Shorthand, RequiredKey]
-    [AllowedValues(1, 3)]
+    [AllowedValues(1, 3, 4)]
     public int Count { get; set; } = 3;
 
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
-        Count is 1 or 3 ? null : new OptionProblem(nameof(Count), "an image has 1 or 3 channels");
+        Count is 1 or 3 or 4 ? null : new OptionProblem(nameof(Count), "an image has 1, 3 or 4 channels");
 
     /// <inheritdoc/>
     protected override ImageField Change(ImageField image, CounterRandom random)
@@ -134,7 +134,14 @@ public sealed class Channels : ImageTransform
         if (image.Channels == Count) return image;
         if (!image.HasPlainValues)
             throw new FrostlineException("channels has to come before scale, value-range, normalize and channel-order");
-        var pixels = Count == 1 ? Colour.Luma(image.Pixels) : Colour.Repeat(image.Pixels);
+        if (image.Channels == 4) throw new FrostlineException($"channels: {Count} cannot follow channels: 4; keep one of them");
+        var pixels = (image.Channels, Count) switch
+        {
+            (_, 1) => Colour.Luma(image.Pixels),
+            (_, 3) => Colour.Repeat(image.Pixels),
+            (1, _) => Colour.WithLuma(Colour.Repeat(image.Pixels)),
+            _ => Colour.WithLuma(image.Pixels),
+        };
         return new ImageField(pixels, image.Height, image.Width, Count);
     }
 }
