@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Frostline.Native;
 
 namespace Frostline.Checkpoints;
 
@@ -50,6 +51,11 @@ internal abstract class ByteSource : IDisposable
     /// <summary>Keeps the bytes in place while they are read; dispose it soon.</summary>
     public abstract ByteLease Lease();
 
+    /// <summary>Lets go of memory that holds a part of the file, which will not be read again soon; reading it stays possible.</summary>
+    public virtual void Release(long offset, long count)
+    {
+    }
+
     /// <summary>Copies bytes from <paramref name="offset"/> on.</summary>
     /// <exception cref="CheckpointException">The range does not lie in the file.</exception>
     public void CopyTo(long offset, Span<byte> destination)
@@ -90,6 +96,13 @@ internal abstract class ByteSource : IDisposable
             byte* first = null;
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref first);
             return new ByteLease(Name, ref *(first + _view.PointerOffset), Length, _view.SafeMemoryMappedViewHandle);
+        }
+
+        public override unsafe void Release(long offset, long count)
+        {
+            using var lease = Lease();
+            if (count <= 0) return;
+            fixed (byte* first = lease.Slice(offset, 1)) MappedPages.Release((nint)first, Math.Min(count, Length - offset));
         }
 
         protected override void Dispose(bool disposing)

@@ -8,13 +8,16 @@ using Frostline.Native;
 namespace Frostline.Initialization;
 
 /// <summary>
-/// Reads a checkpoint once from its beginning to its end, on all physical cores: each part is hashed
-/// while it is in the cache, and goes into the parameter that wants it.
+/// Reads a checkpoint once from its beginning to its end, on all physical cores: hashes it, and copies each tensor into the
+/// parameter that wants it.
 /// </summary>
 internal sealed class CheckpointLoading
 {
     // Stays in the second-level cache of every processor; a multiple of every element size.
     private const int Part = 1 << 16;
+
+    // Enough that handing it out costs nothing, and little beside a network.
+    private const int Batch = 4 << 20;
 
     private readonly Checkpoint _checkpoint;
     private readonly ILookup<string, LoadTarget> _targets;
@@ -40,17 +43,20 @@ internal sealed class CheckpointLoading
             .Select(source => new Job(source, [.. _targets[source.Name].Select(target => new Place(target.Tensor, target.Adaptation))]))
             .ToList();
         var hashes = new HashedTensor[jobs.Count];
+        var batches = Batches(jobs);
         var loop = new ParallelOptions { MaxDegreeOfParallelism = Processors.PhysicalCores };
         try
         {
             Parallel.For(
                 0,
-                jobs.Count,
+                batches.Count,
                 loop,
                 () => new byte[Part],
-                (i, _, buffer) =>
+                (batch, _, buffer) =>
                 {
-                    hashes[i] = new HashedTensor(jobs[i].Source, Read(jobs[i], buffer, isHashed: known is null));
+                    var (first, end) = batches[batch];
+                    for (var i = first; i < end; i++) hashes[i] = new HashedTensor(jobs[i].Source, Read(jobs[i], buffer));
+                    Release(jobs, first, end);
                     return buffer;
                 },
                 _ => { });
@@ -69,38 +75,73 @@ internal sealed class CheckpointLoading
         return _checkpoint.KnownHash = known ?? ContentHash.Of(hashes);
     }
 
+    /// <summary>Ranges of jobs that one thread does in one go.</summary>
+    private static List<(int First, int End)> Batches(List<Job> jobs)
+    {
+        var batches = new List<(int First, int End)>();
+        long bytes = 0;
+        for (int i = 0, first = 0; i < jobs.Count; i++)
+        {
+            bytes += jobs[i].Source.ByteCount;
+            if (bytes < Batch && i < jobs.Count - 1) continue;
+            batches.Add((first, i + 1));
+            (first, bytes) = (i + 1, 0);
+        }
+
+        return batches;
+    }
+
+    /// <summary>A loaded network is not held twice: what has been read of the file goes.</summary>
+    private void Release(List<Job> jobs, int first, int end)
+    {
+        for (var i = first; i < end;)
+        {
+            if (_checkpoint.PlaceOf(jobs[i++].Source) is not var (bytes, start)) continue;
+            // Neighbours go together, since every release costs the threads a moment.
+            var last = start + jobs[i - 1].Source.ByteCount;
+            while (i < end && _checkpoint.PlaceOf(jobs[i].Source) is var (same, next) && same == bytes && next >= last && next - last < Part)
+                last = next + jobs[i++].Source.ByteCount;
+            bytes.Release(start, last - start);
+        }
+    }
+
     private static bool IsDirect(Place place, TensorInfo source) =>
         place.Address != 0 && place.Adaptation is null && place.Target.Info.Type == source.Type;
 
-    private unsafe UInt128 Read(Job job, byte[] buffer, bool isHashed)
+    private UInt128 Read(Job job, byte[] buffer)
+    {
+        var direct = job.Places.Where(place => IsDirect(place, job.Source)).ToList();
+        var (hash, notFinite) = direct.Count > 0 && job.Source.ByteCount <= Array.MaxLength && _checkpoint.PlaceOf(job.Source) is var (bytes, start)
+            ? Copy(job.Source, bytes, start, direct)
+            : CopyInParts(job.Source, buffer, direct);
+        if (job.Places.Count > 0 && notFinite > 0) _notFinite[job.Source.Name] = notFinite;
+        return hash;
+    }
+
+    /// <summary>Copies what lies in the file as it is wanted.</summary>
+    private static unsafe (UInt128 Hash, long NotFinite) Copy(TensorInfo source, ByteSource bytes, long start, List<Place> direct)
+    {
+        using var lease = bytes.Lease();
+        var content = lease.Slice(start, (int)source.ByteCount);
+        var hash = HashingCopy.To(content, (byte*)direct[0].Address, source.Type, out var notFinite);
+        foreach (var place in direct.Skip(1)) content.CopyTo(new Span<byte>((byte*)place.Address, content.Length));
+        return (hash, notFinite);
+    }
+
+    private unsafe (UInt128 Hash, long NotFinite) CopyInParts(TensorInfo source, byte[] buffer, List<Place> direct)
     {
         var hash = new XxHash128();
-        var direct = job.Places.Where(place => IsDirect(place, job.Source)).ToList();
-        // What lies in the file as it is wanted is looked at where it lies.
-        var place = _checkpoint.PlaceOf(job.Source);
-        using var lease = place is null ? default : place.Value.Bytes.Lease();
         long notFinite = 0;
-        for (long at = 0; at < job.Source.ByteCount; at += Part)
+        for (long at = 0; at < source.ByteCount; at += Part)
         {
-            var count = (int)Math.Min(Part, job.Source.ByteCount - at);
-            ReadOnlySpan<byte> part;
-            if (place is null)
-            {
-                _checkpoint.Read(job.Source, at, buffer.AsSpan(0, count));
-                part = buffer.AsSpan(0, count);
-            }
-            else
-            {
-                part = lease.Slice(place.Value.Start + at, count);
-            }
-
-            if (isHashed) hash.Append(part);
-            if (job.Places.Count > 0) notFinite += Elements.CountNotFinite(part, job.Source.Type);
-            foreach (var target in direct) StreamingCopy.To(part, (byte*)target.Address + at);
+            var part = buffer.AsSpan(0, (int)Math.Min(Part, source.ByteCount - at));
+            _checkpoint.Read(source, at, part);
+            hash.Append(part);
+            notFinite += Elements.CountNotFinite(part, source.Type);
+            foreach (var place in direct) part.CopyTo(new Span<byte>((byte*)place.Address + at, part.Length));
         }
 
-        if (notFinite > 0) _notFinite[job.Source.Name] = notFinite;
-        return hash.GetCurrentHashAsUInt128();
+        return (hash.GetCurrentHashAsUInt128(), notFinite);
     }
 
     private void Convert(TensorInfo source, Place place)

@@ -9,7 +9,8 @@ internal sealed class LoadPolicies
     private readonly string _rule;
     private readonly LoadOptions _options;
     private readonly Policy _skip, _head, _firstConv, _interpolate, _narrow, _widen, _inflate;
-    private readonly IReadOnlyDictionary<string, IReadOnlyList<string>> _types;
+    private readonly Dictionary<PlannedTensor, Policy> _owners = new(ReferenceEqualityComparer.Instance);
+    private readonly SelectionTree _modules;
 
     /// <exception cref="FrostlineException">
     /// A selector selects nothing of what the rule loads into, or a tensor has two policies.
@@ -24,12 +25,11 @@ internal sealed class LoadPolicies
         _narrow = Resolve("narrow", options.Narrow?.Of);
         _widen = Resolve("widen", options.Widen);
         _inflate = Resolve("inflate", options.Inflate);
-        _types = network.Tree.Selection.Nodes.Where(node => node.Kind == NodeKind.Module)
-            .ToDictionary(node => node.Name, node => node.Types, StringComparer.Ordinal);
-        foreach (var tensor in selected)
-            if (All.Where(policy => policy.Tensors.Contains(tensor)).Take(2).ToList() is [var one, var other])
-                throw new InitializationException(
-                    $"{rule}: {tensor.Name} is in {one} and in {other}; give it one policy");
+        _modules = network.Tree.Selection;
+        foreach (var policy in All)
+            foreach (var tensor in policy.Tensors)
+                if (!_owners.TryAdd(tensor, policy))
+                    throw new InitializationException($"{rule}: {tensor.Name} is in {_owners[tensor]} and in {policy}; give it one policy");
 
         Policy Resolve(string name, string? selector)
         {
@@ -59,14 +59,13 @@ internal sealed class LoadPolicies
     /// <exception cref="InitializationException">The tensor has a policy that does not suit it.</exception>
     public Adaptation? Adapt(PlannedTensor tensor, TensorInfo source)
     {
-        var policy = All.FirstOrDefault(policy => policy.Tensors.Contains(tensor));
-        if (policy is null || policy == _skip || policy == _head) return null;
+        if (!_owners.TryGetValue(tensor, out var policy) || policy == _skip || policy == _head) return null;
         var differs = policy == _interpolate
             ? _options.Interpolate!.Concerns(source, tensor.Info)
             : !source.Shape.SequenceEqual(tensor.Info.Shape);
         if (!differs) return null;
         RequireSize(policy, tensor, source);
-        var layer = _types.GetValueOrDefault(tensor.Entry.Owner) ?? [];
+        var layer = _modules.Nodes.First(node => node.Name == tensor.Entry.Owner).Types;
         var planned =
             policy == _firstConv ? FirstConvolution.Plan(_options.FirstConv!.By, source, tensor.Info)
             : policy == _interpolate ? _options.Interpolate!.Plan(source, tensor.Info)

@@ -26,6 +26,8 @@ public sealed record SelectionNode(string Name, NodeKind Kind, IReadOnlyList<str
 /// <summary>A network as selectors see it: names, types and stages, without libtorch.</summary>
 public sealed class SelectionTree
 {
+    private readonly Lazy<int[]> _parents;
+
     /// <summary>Creates a tree.</summary>
     /// <param name="nodes">All nodes, parents before children, in the network's own order.</param>
     /// <param name="stages">The names of the stages in order; empty where the network has none.</param>
@@ -33,6 +35,7 @@ public sealed class SelectionTree
     {
         Nodes = nodes ?? throw new ArgumentNullException(nameof(nodes));
         Stages = stages ?? [];
+        _parents = new Lazy<int[]>(FindParents);
     }
 
     /// <summary>All nodes, parents before children.</summary>
@@ -40,4 +43,30 @@ public sealed class SelectionTree
 
     /// <summary>The stages' names, in the order in which they run.</summary>
     public IReadOnlyList<string> Stages { get; }
+
+    /// <summary>For each node the position of the nearest module above it; -1 where there is none.</summary>
+    internal int[] Parents => _parents.Value;
+
+    private int[] FindParents()
+    {
+        var modules = new Dictionary<string, int>(StringComparer.Ordinal);
+        var named = modules.GetAlternateLookup<ReadOnlySpan<char>>();
+        var parents = new int[Nodes.Count];
+        for (var i = 0; i < parents.Length; i++)
+        {
+            var (name, kind) = (Nodes[i].Name, Nodes[i].Kind);
+            parents[i] = -1;
+            // The nearest ancestor in the tree: a segment between may be missing where names were given by hand.
+            for (var dot = name.Length; dot > 0 && parents[i] < 0;)
+            {
+                dot = name.LastIndexOf('.', dot - 1);
+                if (named.TryGetValue(name.AsSpan(0, Math.Max(dot, 0)), out var parent)) parents[i] = parent;
+                if (dot < 0) break;
+            }
+
+            if (kind == NodeKind.Module) modules.TryAdd(name, i);
+        }
+
+        return parents;
+    }
 }

@@ -5,13 +5,10 @@ namespace Frostline.Selection;
 /// <summary>What evaluating a selector needs: the tree, and a place for the patterns that match nothing.</summary>
 internal sealed class SelectionContext
 {
-    private readonly int[] _parents;
-
     internal SelectionContext(SelectionTree tree, string selector)
     {
         Tree = tree;
         Selector = selector;
-        _parents = Parents(tree);
     }
 
     internal SelectionTree Tree { get; }
@@ -23,30 +20,9 @@ internal sealed class SelectionContext
     /// <summary>Adds everything below a chosen module. Parents come before children, so that one pass is enough.</summary>
     internal void CompleteDownwards(bool[] chosen)
     {
+        var parents = Tree.Parents;
         for (var i = 0; i < chosen.Length; i++)
-            if (!chosen[i] && _parents[i] >= 0 && chosen[_parents[i]]) chosen[i] = true;
-    }
-
-    private static int[] Parents(SelectionTree tree)
-    {
-        var modules = new Dictionary<string, int>(StringComparer.Ordinal);
-        var parents = new int[tree.Nodes.Count];
-        for (var i = 0; i < parents.Length; i++)
-        {
-            var (name, kind) = (tree.Nodes[i].Name, tree.Nodes[i].Kind);
-            parents[i] = -1;
-            // The nearest ancestor in the tree: a segment between may be missing where names were given by hand.
-            for (var dot = name.Length; dot > 0 && parents[i] < 0;)
-            {
-                dot = name.LastIndexOf('.', dot - 1);
-                if (modules.TryGetValue(dot < 0 ? "" : name[..dot], out var parent)) parents[i] = parent;
-                if (dot < 0) break;
-            }
-
-            if (kind == NodeKind.Module) modules.TryAdd(name, i);
-        }
-
-        return parents;
+            if (!chosen[i] && parents[i] >= 0 && chosen[parents[i]]) chosen[i] = true;
     }
 }
 
