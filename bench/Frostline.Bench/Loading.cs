@@ -16,6 +16,9 @@ namespace Frostline.Bench;
 internal static class Loading
 {
     private const int Repeats = 15;
+
+    // Until .NET has compiled everything that is called often a second time, with all optimisations.
+    private const int WarmUp = 40;
     private const double CopyLimit = 1.3;
     private const double PyTorchLimit = 3;
 
@@ -85,7 +88,7 @@ internal static class Loading
         using var network = new WideNetwork();
         var places = Places(network, file);
         var (copies, loads) = (new List<double>(), new List<double>());
-        for (var i = -3; i < Repeats; i++)
+        for (var i = -WarmUp; i < Repeats; i++)
         {
             var copy = Time(() => Copy(places, file));
             var load = Time(() => Load(network, file));

@@ -51,6 +51,11 @@ internal abstract class ByteSource : IDisposable
     /// <summary>Keeps the bytes in place while they are read; dispose it soon.</summary>
     public abstract ByteLease Lease();
 
+    /// <summary>Fetches the beginning of the file in the background, because all of it will be read soon.</summary>
+    public virtual void Prefetch()
+    {
+    }
+
     /// <summary>Lets go of memory that holds a part of the file, which will not be read again soon; reading it stays possible.</summary>
     public virtual void Release(long offset, long count)
     {
@@ -80,6 +85,9 @@ internal abstract class ByteSource : IDisposable
 
     private sealed class MappedBytes : ByteSource
     {
+        // A larger file might displace what has been fetched of it.
+        private const long MostPrefetched = 1 << 30;
+
         private readonly MemoryMappedFile _file;
         private readonly MemoryMappedViewAccessor _view;
 
@@ -96,6 +104,15 @@ internal abstract class ByteSource : IDisposable
             byte* first = null;
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref first);
             return new ByteLease(Name, ref *(first + _view.PointerOffset), Length, _view.SafeMemoryMappedViewHandle);
+        }
+
+        // Nobody waits for it, and nothing is lost where it does not come to an end.
+        public override void Prefetch() => _ = Task.Run(Populate);
+
+        private unsafe void Populate()
+        {
+            using var lease = Lease();
+            fixed (byte* first = lease.Slice(0, 1)) MappedPages.Populate((nint)first, Math.Min(Length, MostPrefetched));
         }
 
         public override unsafe void Release(long offset, long count)

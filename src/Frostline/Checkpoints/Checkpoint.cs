@@ -257,6 +257,12 @@ public abstract class Checkpoint : IDisposable
     /// <summary>What <see cref="ContentHash"/> gives, once somebody has read all of the content.</summary>
     internal string? KnownHash { get; set; }
 
+    /// <summary>Fetches the file in the background where all of it will be read, as its hash is not known yet.</summary>
+    internal void Prefetch()
+    {
+        if (KnownHash is null) _bytes.Prefetch();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -144,6 +144,8 @@ public sealed class InitializationPlan
     internal InitializationReport Run(torch.nn.Module network, long seed, bool write, Action<PlanDecisions>? check)
     {
         ArgumentNullException.ThrowIfNull(network);
+        // While the plan is made, the other cores have nothing to do.
+        foreach (var rule in _rules.OfType<LoadRule>()) rule.Checkpoint.Prefetch();
         var decisions = new PlanDecisions(new PlannedNetwork(ModuleTree.Of(network)));
         for (var i = _rules.Count - 1; i >= 0; i--) Decide(i, decisions);
         decisions.Finish(_rules);

@@ -24,7 +24,7 @@ public sealed class ByteSourceTests
         if (OperatingSystem.IsLinux())
         {
             Assert.Equal(Length / 1024, read);
-            Assert.Equal(Environment.SystemPageSize / 1024, MappedKilobytes(path));
+            Assert.InRange(MappedKilobytes(path), 0, Environment.SystemPageSize / 1024);
         }
 
         bytes.CopyTo(0, content);
