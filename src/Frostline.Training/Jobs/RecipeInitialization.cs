@@ -141,7 +141,7 @@ internal static class RecipeInitialization
             case SetRule set:
                 return plan.Set(set.Set, set.Value);
             case CopyRule copy:
-                return plan.CopyFrom(copy.Into, copy.Copy);
+                return plan.CopyFrom(copy.Into, copy.Copy, copy.Fit);
             case LsuvRule or CalibrateNormRule:
                 return plan;
             default:

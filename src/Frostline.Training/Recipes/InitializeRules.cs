@@ -200,6 +200,13 @@ public sealed record CopyRule : InitializeRule
 
     /// <summary>The name of what becomes equal to it, of the same kind: a module needs a counterpart for each of its tensors.</summary>
     public required string Into { get; init; }
+
+    /// <summary>
+    /// How a tensor of another shape is computed from its source, as the policies of <c>load</c> do it: <c>exact</c> (not at all, an error),
+    /// <c>first-conv-average</c>, <c>first-conv-repeat</c>, <c>narrow-first</c>, <c>narrow-average</c>, <c>widen</c> or <c>inflate</c>.
+    /// Default: exact.
+    /// </summary>
+    public CopyFit Fit { get; init; } = CopyFit.Exact;
 }
 
 /// <summary>

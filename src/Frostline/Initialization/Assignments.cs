@@ -12,7 +12,7 @@ internal sealed record KeepAssignment : Assignment;
 internal sealed record LoadAssignment(Checkpoint Checkpoint, TensorInfo Source, Adaptation? Adaptation) : Assignment;
 
 /// <summary>From another tensor of the network, once that one has its value.</summary>
-internal sealed record CopyAssignment(PlannedTensor From) : Assignment;
+internal sealed record CopyAssignment(PlannedTensor From, Adaptation? Adaptation) : Assignment;
 
 /// <summary>One value.</summary>
 internal sealed record SetAssignment(double Value, string? Reason) : Assignment

@@ -91,14 +91,18 @@ public sealed class InitializationPlan
     /// <summary>Copies values inside the network, after all other rules.</summary>
     /// <param name="to">A parameter or buffer, or a module: then everything that it holds.</param>
     /// <param name="from">
-    /// The source of the same kind; each tensor needs a counterpart of the same name below it and equal shape.
+    /// The source of the same kind; each tensor needs a counterpart of the same name below it, of equal shape where
+    /// <paramref name="fit"/> does not say how another one becomes it.
+    /// </param>
+    /// <param name="fit">
+    /// What happens to tensors of another shape, for example a stem that sees more channels. Default: <see cref="CopyFit.Exact"/>, an error.
     /// </param>
     /// <returns>This plan.</returns>
-    public InitializationPlan CopyFrom(string to, string from)
+    public InitializationPlan CopyFrom(string to, string from, CopyFit fit = CopyFit.Exact)
     {
         ArgumentException.ThrowIfNullOrEmpty(to);
         ArgumentException.ThrowIfNullOrEmpty(from);
-        return Add(new CopyRule(to, from));
+        return Add(new CopyRule(to, from, fit));
     }
 
     /// <summary>

@@ -67,8 +67,17 @@ public sealed partial class InitializationScheme
         .Add(["Convolution"], "bias", Constant.Zeros)
         .Add("type:Convolution & **.classifier.1.weight", new Normal(0, 0.01));
 
+    /// <summary>
+    /// HRNet's for human pose: convolutions and transposed ones normal with deviation 0.001 and bias 0, norms 1 and 0 (Sun et al., "Deep
+    /// High-Resolution Representation Learning for Human Pose Estimation", 2019, as in its published code). The values are small: before
+    /// training, and in inference mode, heatmaps are almost 0.
+    /// </summary>
+    public static InitializationScheme HRNet { get; } = PyTorch.Named("hrnet")
+        .Add(["Convolution", "ConvolutionTranspose"], "weight", new Normal(0, 0.001))
+        .Add(["Convolution", "ConvolutionTranspose"], "bias", Constant.Zeros);
+
     /// <summary>The schemes that recipes can name; networks add their own.</summary>
-    public static IReadOnlyList<InitializationScheme> All { get; } = [PyTorch, ResNet, ResNetZeroResidual, SqueezeNet];
+    public static IReadOnlyList<InitializationScheme> All { get; } = [PyTorch, ResNet, ResNetZeroResidual, SqueezeNet, HRNet];
 
     private static IReadOnlyList<string> Norms => ["BatchNorm", "InstanceNorm", "LayerNorm", "GroupNorm"];
 

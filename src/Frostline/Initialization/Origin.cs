@@ -79,10 +79,11 @@ public abstract record Origin
 
     /// <summary>The value was copied from another tensor of the same network, after that one got its own.</summary>
     /// <param name="From">The other tensor's name.</param>
-    public sealed record Copied(string From) : Origin
+    /// <param name="Adapted">How the value was computed from the other's, which has another shape; otherwise null.</param>
+    public sealed record Copied(string From, string? Adapted = null) : Origin
     {
         /// <inheritdoc/>
-        public override string Describe() => $"copied from {From}";
+        public override string Describe() => $"copied from {From}" + (Adapted is null ? "" : $", adapted: {Adapted}");
     }
 
     /// <summary>A norm's running statistic was estimated anew over data, with the weights that the network has.</summary>

@@ -75,8 +75,8 @@ internal sealed record SetRule(Selector Selector, double Value)
 }
 
 /// <summary>Copies a tensor, or all that a module holds, from another of the same network.</summary>
-internal sealed record CopyRule(string To, string From)
-    : PlanRule($"copy \"{To}\" from \"{From}\"")
+internal sealed record CopyRule(string To, string From, CopyFit Fit)
+    : PlanRule($"copy \"{To}\" from \"{From}\"{(Fit == CopyFit.Exact ? "" : $", fit {CopyFitting.NameOf(Fit)}")}")
 {
     public override void Decide(PlanDecisions decisions)
     {
@@ -84,21 +84,34 @@ internal sealed record CopyRule(string To, string From)
         var tensors = Below(network, To);
         // A misspelt module would otherwise be told as a missing counterpart.
         Below(network, From);
+        var fits = Fit == CopyFit.Exact;
         foreach (var tensor in tensors)
         {
             var source = From + tensor[To.Length..];
             var from = network.Find(source) ?? throw new InitializationException(
                 $"{Text}: {tensor} has no counterpart {source}; copy the parts that have one");
             var to = network.Find(tensor)!;
-            if (!to.Info.Shape.SequenceEqual(from.Info.Shape))
-                throw new InitializationException(
-                    $"{Text}: {tensor} is {to.Info.ShapeText} and {source} is {from.Info.ShapeText}; shapes must be equal");
+            var adaptation = Adapt(network, to, from);
+            fits |= adaptation is not null;
             if (to.Info.Type != from.Info.Type && !(Elements.IsFloat(to.Info.Type) && Elements.IsFloat(from.Info.Type)))
                 throw new InitializationException(
                     $"{Text}: {tensor} is {to.Info.Type} and {source} is {from.Info.Type}; such values are not cast");
             if (to == from) throw new InitializationException($"{Text}: {tensor} is {source} already; remove the rule");
-            if (decisions.IsOpen(to)) decisions.Add(this, to, new CopyAssignment(from));
+            if (decisions.IsOpen(to)) decisions.Add(this, to, new CopyAssignment(from, adaptation));
         }
+
+        if (!fits) throw new InitializationException($"{Text}: all shapes are equal, so that nothing has to be made to fit; remove the fit");
+    }
+
+    private Adaptation? Adapt(PlannedNetwork network, PlannedTensor to, PlannedTensor from)
+    {
+        if (to.Info.Shape.SequenceEqual(from.Info.Shape)) return null;
+        if (Fit == CopyFit.Exact)
+            throw new InitializationException(
+                $"{Text}: {to.Name} is {to.Info.ShapeText} and {from.Name} is {from.Info.ShapeText}; shapes must be equal, or say how it fits");
+        var layer = network.Tree.Selection.Nodes.First(node => node.Name == to.Entry.Owner).Types;
+        var (adaptation, problem) = CopyFitting.Plan(Fit, from.Info, to.Info, layer);
+        return problem is null ? adaptation : throw new InitializationException($"{Text}: {to.Name} {problem}");
     }
 
     private List<string> Below(PlannedNetwork network, string name)

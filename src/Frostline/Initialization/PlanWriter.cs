@@ -166,11 +166,12 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
     {
         if (_origins.ContainsKey(tensor) || decisions.Of(tensor)!.Assignment is not CopyAssignment copy) return;
         Copy(copy.From);
-        _origins[tensor] = new Origin.Copied(copy.From.Name);
+        _origins[tensor] = new Origin.Copied(copy.From.Name, copy.Adaptation?.Text);
         if (!write) return;
         var bytes = Take(ref _bytes, copy.From.Info.ByteCount);
         TensorBytes.Read(copy.From.Entry.Tensor, bytes);
-        Write(tensor, bytes, copy.From.Info.Type);
+        if (copy.Adaptation is { } adaptation) TensorBytes.Write(tensor.Entry.Tensor, adaptation.Apply(bytes, copy.From.Info.Type, tensor.Info));
+        else Write(tensor, bytes, copy.From.Info.Type);
     }
 
     private static Span<byte> Take(ref byte[] buffer, long count)

@@ -232,6 +232,53 @@ public sealed class InitializationPlanTests
     }
 
     [Fact]
+    public void A_copy_may_be_wider_than_its_source()
+    {
+        using var network = torch.nn.Sequential(
+            ("rgb", torch.nn.Conv2d(3, 4, 3)),
+            ("depth", torch.nn.Conv2d(4, 4, 3)),
+            ("wide", torch.nn.Conv2d(6, 8, 3)));
+        var report = new InitializationPlan().Draw("rgb", InitializationScheme.PyTorch)
+            .CopyFrom("depth", "rgb", CopyFit.FirstConvAverage).CopyFrom("wide", "rgb", CopyFit.Widen).Apply(network, 1);
+        var (rgb, depth, wide) = (Weight("rgb"), Weight("depth"), Weight("wide"));
+        for (var output = 0; output < 4; output++)
+        {
+            for (var at = 0; at < 9; at++)
+            {
+                var mean = Enumerable.Range(0, 3).Average(input => (double)rgb[(((output * 3) + input) * 9) + at]);
+                for (var input = 0; input < 4; input++) Assert.Equal(mean * 3 / 4, depth[(((output * 4) + input) * 9) + at], 1e-7);
+            }
+        }
+
+        for (var output = 0; output < 8; output++)
+            for (var input = 0; input < 6; input++)
+                for (var at = 0; at < 9; at++)
+                    Assert.Equal(rgb[((((output / 2) * 3) + (input / 2)) * 9) + at] / 2, wide[(((output * 6) + input) * 9) + at]);
+        Assert.Equal(new Origin.Copied("rgb.bias"), report.Find("depth.bias")!.Origin);
+        Assert.Equal(new Origin.Copied("rgb.weight", "widen, outputs 4 to 8, inputs 3 to 6"), report.Find("wide.weight")!.Origin);
+        Assert.Equal("copy \"wide\" from \"rgb\", fit widen", report.Find("wide.weight")!.Rule);
+        Assert.Equal(report.ToJson(), InitializationReport.FromJson(report.ToJson()).ToJson());
+
+        float[] Weight(string name) => network.get_parameter($"{name}.weight")!.data<float>().ToArray();
+    }
+
+    [Fact]
+    public void A_copy_that_does_not_fit_says_why()
+    {
+        using var network = torch.nn.Sequential(
+            ("a", torch.nn.Linear(3, 3)),
+            ("b", torch.nn.Linear(3, 3)),
+            ("c", torch.nn.Linear(2, 3)));
+        Assert.Equal(
+            "copy \"c\" from \"a\", fit widen: c.weight is wider in the source: [3, 3] in the source and [3, 2] in the copy",
+            Message(() => new InitializationPlan().CopyFrom("c", "a", CopyFit.Widen).Apply(network, 1)));
+        Assert.Contains(
+            "all shapes are equal",
+            Message(() => new InitializationPlan().CopyFrom("b", "a", CopyFit.Inflate).Apply(network, 1)),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Values_must_fit_the_type()
     {
         using var network = new SmallNetwork();

@@ -101,6 +101,21 @@ public sealed class InitializationSchemeTests
     }
 
     [Fact]
+    public void HRNet_draws_convolutions_small_and_norms_as_the_identity()
+    {
+        using var network = nn.Sequential(
+            ("conv1", nn.Conv2d(3, 4, 3, bias: false)),
+            ("bn1", nn.BatchNorm2d(4)),
+            ("up", nn.ConvTranspose2d(4, 4, 4)),
+            ("final_layer", nn.Conv2d(4, 17, 1)));
+        var scheme = InitializationScheme.Find("hrnet");
+        foreach (var weight in new[] { "conv1.weight", "up.weight", "final_layer.weight" })
+            Assert.Equal("normal(mean: 0, deviation: 0.001)", Of(scheme, network, weight));
+        Assert.Equal("ones", Of(scheme, network, "bn1.weight"));
+        foreach (var zero in new[] { "bn1.bias", "up.bias", "final_layer.bias" }) Assert.Equal("zeros", Of(scheme, network, zero));
+    }
+
+    [Fact]
     public void Networks_bring_their_own_by_adding_to_one()
     {
         using var network = new SmallNetwork();

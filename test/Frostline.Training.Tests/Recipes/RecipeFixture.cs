@@ -52,6 +52,7 @@ internal static class RecipeFixture
             value: -1e-3
           - copy: layer1.0
             into: layer1.1
+            fit: first-conv-average
           - calibrate-norm: "**"
             batches: 3
         allow-random: true

@@ -1,5 +1,6 @@
 using CsCheck;
 using Frostline.Freezing;
+using Frostline.Initialization;
 using Frostline.Testing;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
@@ -92,7 +93,7 @@ public sealed class RecipeWriterTests
     private static Gen<InitializeRule> InitializeRules => Gen.OneOf<InitializeRule>(
         Texts.Select(text => (InitializeRule)new KeepRule { Keep = text }),
         Gen.Select(Texts, Gen.Double[-1e9, 1e9]).Select(t => (InitializeRule)new SetRule { Set = t.Item1, Value = t.Item2 }),
-        Gen.Select(Texts, Texts).Select(t => (InitializeRule)new CopyRule { Copy = t.Item1, Into = t.Item2 }),
+        Gen.Select(Texts, Texts, Gen.Enum<CopyFit>()).Select(t => (InitializeRule)new CopyRule { Copy = t.Item1, Into = t.Item2, Fit = t.Item3 }),
         Gen.Select(Texts, Gen.Int[1, 100]).Select(t => (InitializeRule)new CalibrateNormRule { CalibrateNorm = t.Item1, Batches = t.Item2 }),
         Gen.Select(Texts, Shares).Select(t => (InitializeRule)new DrawRule
         {
