@@ -100,7 +100,11 @@ public sealed class TrainJob
             ? Fingerprints.FromJson(json)
             : frozen.Fingerprints;
         observer.Prepared(frozen, report);
-        if (checkpoint is null) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
+        if (checkpoint is null)
+        {
+            AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
+            AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
+        }
 
         using var optimizer = _recipe.At("train.optimizer", () => frozen.Optimizer(OptimizerSettings(data)));
         using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(Changing(frozen), decay) : null;

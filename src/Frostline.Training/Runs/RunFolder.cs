@@ -11,6 +11,8 @@ namespace Frostline.Training.Runs;
 /// cref="TrainingCheckpoint"/></description></item>
 /// <item><term><c>checkpoint/best.safetensors</c></term><description>the network of the best epoch so far, a model
 /// file</description></item>
+/// <item><term><c>initialization.json</c></term><description>where each tensor's first value came from, an
+/// <see cref="Initialization.InitializationReport"/></description></item>
 /// <item><term><c>metrics.jsonl</c></term><description>a line for each step and each epoch</description></item>
 /// <item><term><c>recipe.yaml</c></term><description>the recipe with every default written out</description></item>
 /// <item><term><c>log.txt</c></term><description>what was said on the way</description></item>
@@ -36,6 +38,9 @@ public sealed class RunFolder
 
     /// <summary>The network to use.</summary>
     public string Model => In("model.safetensors");
+
+    /// <summary>Where each tensor's first value came from.</summary>
+    public string InitialValues => In("initialization.json");
 
     /// <summary>A line for each step and each epoch.</summary>
     public string Metrics => In("metrics.jsonl");

@@ -231,6 +231,30 @@ public sealed class InitializationPlanTests
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(torch.ScalarType.Float64)]
+    [InlineData(torch.ScalarType.Float32)]
+    [InlineData(torch.ScalarType.BFloat16)]
+    public void Every_initializer_draws_every_floating_point_type_rounding_once(torch.ScalarType type)
+    {
+        foreach (var (name, _) in Initializers.All)
+        {
+            using var network = name is "dirac" or "identity-kernel"
+                ? torch.nn.Sequential(("a", torch.nn.Conv2d(4, 4, 3)))
+                : torch.nn.Sequential(("a", torch.nn.Linear(6, 6)));
+            network.to(type);
+            var initializer = Initializers.Parse(name switch { "constant" => "constant(value: 0.3)", "sparse" => "sparse(sparsity: 0.5)", _ => name });
+            var tensor = new PlannedNetwork(ModuleTree.Of(network)).Find(name == "fan-in-bias" ? "a.bias" : "a.weight")!;
+            new InitializationPlan().Draw(tensor.Name, initializer).Apply(network, 7);
+
+            var values = new double[tensor.Info.ElementCount];
+            initializer.Fill(tensor.Target, values, new CounterRandom(7, tensor.Name));
+            var expected = new byte[tensor.Info.ByteCount];
+            Elements.FromDouble(values, tensor.Info.Type, expected);
+            Assert.Equal(expected, TensorBytes.Read(ModuleTree.Of(network).Find(tensor.Name)!.Tensor));
+        }
+    }
+
     [Fact]
     public void A_copy_may_be_wider_than_its_source()
     {

@@ -19,9 +19,11 @@ public sealed class TrainJobTests
         var result = bench.Train();
         var folder = bench.Folder();
         Assert.All(
-            new[] { folder.Summary, folder.Model, folder.Last, folder.Best, folder.Metrics, folder.Recipe, folder.Log },
+            new[] { folder.Summary, folder.Model, folder.Last, folder.Best, folder.Metrics, folder.Recipe, folder.InitialValues, folder.Log },
             path => Assert.True(File.Exists(path), path));
         Assert.Equal(File.ReadAllBytes(folder.Best), File.ReadAllBytes(folder.Model));
+        using (var model = Checkpoint.Open(folder.Model))
+            Assert.Equal(Origins(ModelFile.ProvenanceOf(model)!), Origins(InitializationReport.FromJson(File.ReadAllText(folder.InitialValues))));
 
         using var json = JsonDocument.Parse(File.ReadAllText(folder.Summary));
         foreach (var path in new[]
@@ -184,6 +186,35 @@ public sealed class TrainJobTests
         using var file = Checkpoint.Open(bench.Folder().Model);
         Assert.IsType<Origin.Calibrated>(ModelFile.ProvenanceOf(file)!.Find("norm.running_mean")!.Origin);
         Assert.NotEqual(new byte[32], file.Read("norm.running_mean"));
+    }
+
+    private static IEnumerable<(string Name, string Rule, Origin Origin)> Origins(InitializationReport report) =>
+        report.Tensors.Select(tensor => (tensor.Name, tensor.Rule, tensor.Origin));
+
+    [Fact]
+    public void WithAnAverageTheModelFileHoldsItAndItsProvenance()
+    {
+        using var bench = new RecipeBench();
+        var step = bench.Parse(RecipeBench.Text, "train.epochs=1", "train.batch-size=48");
+        bench.Train(step, "plain");
+        bench.Train(bench.Parse(RecipeBench.Text, "train.epochs=1", "train.batch-size=48", "train.ema=0.05"), "a");
+        bench.Train(bench.Parse(RecipeBench.Text, "train.epochs=1", "train.batch-size=48", "train.ema=0.08"), "b");
+        using var plain = Checkpoint.Open(bench.Folder("plain").Model);
+        using var a = Checkpoint.Open(bench.Folder("a").Model);
+        using var b = Checkpoint.Open(bench.Folder("b").Model);
+        foreach (var name in plain.Tensors.Where(tensor => tensor.Type == TensorType.Float32).Select(tensor => tensor.Name))
+        {
+            // After one step both are decay * before + (1 - decay) * after, so both give the same value from before the step.
+            var (after, one, other) = (Values(plain, name), Values(a, name), Values(b, name));
+            for (var i = 0; i < after.Length; i++)
+                Assert.Equal((one[i] - (0.95 * after[i])) / 0.05, (other[i] - (0.92 * after[i])) / 0.08, 1e-5);
+        }
+
+        Assert.Contains(plain.Tensors, tensor => !Values(plain, tensor.Name).SequenceEqual(Values(a, tensor.Name)));
+        Assert.Equal(ModelFile.ProvenanceOf(plain)!.ToJson(), ModelFile.ProvenanceOf(a)!.ToJson());
+
+        static float[] Values(Checkpoint file, string name) =>
+            System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Read(name)).ToArray();
     }
 
     [Fact]
