@@ -18,7 +18,7 @@ public static class HeatMap
     /// <returns>An RGB picture of the picture's size.</returns>
     /// <exception cref="ArgumentException">Another shape, values that are no numbers (NaN), no range, or a strength beyond 0 to 1.</exception>
     public static ImageField Over(
-        ImageField picture, torch.Tensor heat, ColourMap map = ColourMap.Turbo, double strength = 0.5, PictureRange? range = null)
+        ImageField picture, torch.Tensor heat, ColorMap map = ColorMap.Turbo, double strength = 0.5, PictureRange? range = null)
     {
         ArgumentNullException.ThrowIfNull(picture);
         ArgumentNullException.ThrowIfNull(heat);
@@ -32,7 +32,7 @@ public static class HeatMap
         var pixels = new byte[resized.Length * 3];
         for (var i = 0; i < resized.Length; i++)
         {
-            var colour = ColourMaps.ColourOf(map, within.LevelOf(resized[i]));
+            var colour = ColorMaps.ColorOf(map, within.LevelOf(resized[i]));
             for (var c = 0; c < 3; c++)
             {
                 var seen = picture.Pixels[(i * picture.Channels) + Math.Min(c, picture.Channels - 1)];

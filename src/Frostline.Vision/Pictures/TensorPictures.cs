@@ -36,7 +36,7 @@ public static class TensorPictures
     /// <param name="range">One range for all; null scales each channel from its smallest to its largest value.</param>
     /// <exception cref="ArgumentException">Another shape, values that are no numbers (NaN), or no range.</exception>
     public static IReadOnlyList<ImageField> ToFeatureMaps(
-        this torch.Tensor activation, ColourMap map = ColourMap.Viridis, PictureRange? range = null)
+        this torch.Tensor activation, ColorMap map = ColorMap.Viridis, PictureRange? range = null)
     {
         ArgumentNullException.ThrowIfNull(activation);
         if (activation.shape is not ([>= 1, >= 1, >= 1] or [1, >= 1, >= 1, >= 1]))

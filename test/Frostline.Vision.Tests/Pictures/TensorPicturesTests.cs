@@ -133,12 +133,12 @@ public sealed class TensorPicturesTests : IDisposable
     public void Feature_maps_are_scaled_each_by_its_own_range_or_all_by_one()
     {
         var activation = tensor(new[] { 0f, 1, 0, 10 }, [1, 2, 1, 2]).requires_grad_();
-        Assert.All(activation.ToFeatureMaps(ColourMap.Grey), map => Assert.Equal([0, 255], map.Pixels));
-        var shared = activation.ToFeatureMaps(ColourMap.Grey, PictureRange.Of(activation));
+        Assert.All(activation.ToFeatureMaps(ColorMap.Gray), map => Assert.Equal([0, 255], map.Pixels));
+        var shared = activation.ToFeatureMaps(ColorMap.Gray, PictureRange.Of(activation));
         Assert.Equal([0, 26], shared[0].Pixels);
         Assert.Equal([0, 255], shared[1].Pixels);
         Assert.Equal(3, activation.ToFeatureMaps()[0].Channels);
-        Assert.Equal([0, 0], zeros(1, 1, 2).ToFeatureMaps(ColourMap.Grey)[0].Pixels);
+        Assert.Equal([0, 0], zeros(1, 1, 2).ToFeatureMaps(ColorMap.Gray)[0].Pixels);
         Assert.Throws<ArgumentException>(() => zeros(2, 2).ToFeatureMaps());
         Assert.Throws<ArgumentException>(() => zeros(2, 3, 2, 2).ToFeatureMaps());
     }
@@ -170,22 +170,22 @@ public sealed class TensorPicturesTests : IDisposable
     [Fact]
     public void Colour_maps_go_through_their_published_colours()
     {
-        AssertNear(ColourMap.Viridis, 0, (68, 1, 84), 4);
-        AssertNear(ColourMap.Viridis, 64, (59, 82, 139), 4);
-        AssertNear(ColourMap.Viridis, 128, (33, 145, 140), 4);
-        AssertNear(ColourMap.Viridis, 255, (253, 231, 37), 4);
-        AssertNear(ColourMap.Turbo, 0, (48, 18, 59), 36);
-        AssertNear(ColourMap.Turbo, 32, (70, 107, 227), 24);
-        AssertNear(ColourMap.Turbo, 128, (164, 252, 60), 24);
-        AssertNear(ColourMap.Turbo, 255, (122, 4, 3), 24);
-        var brightness = Enumerable.Range(0, 256).Select(level => ColourMaps.ColourOf(ColourMap.Viridis, (byte)level).ToArray())
+        AssertNear(ColorMap.Viridis, 0, (68, 1, 84), 4);
+        AssertNear(ColorMap.Viridis, 64, (59, 82, 139), 4);
+        AssertNear(ColorMap.Viridis, 128, (33, 145, 140), 4);
+        AssertNear(ColorMap.Viridis, 255, (253, 231, 37), 4);
+        AssertNear(ColorMap.Turbo, 0, (48, 18, 59), 36);
+        AssertNear(ColorMap.Turbo, 32, (70, 107, 227), 24);
+        AssertNear(ColorMap.Turbo, 128, (164, 252, 60), 24);
+        AssertNear(ColorMap.Turbo, 255, (122, 4, 3), 24);
+        var brightness = Enumerable.Range(0, 256).Select(level => ColorMaps.ColorOf(ColorMap.Viridis, (byte)level).ToArray())
             .Select(c => (0.2126 * c[0]) + (0.7152 * c[1]) + (0.0722 * c[2])).ToList();
         Assert.All(brightness.Zip(brightness.Skip(1)), pair => Assert.True(pair.Second > pair.First - 0.3));
-        Assert.Throws<ArgumentOutOfRangeException>(() => zeros(1, 1, 1).ToFeatureMaps((ColourMap)7));
+        Assert.Throws<ArgumentOutOfRangeException>(() => zeros(1, 1, 1).ToFeatureMaps((ColorMap)7));
 
-        static void AssertNear(ColourMap map, byte level, (int R, int G, int B) expected, int tolerance)
+        static void AssertNear(ColorMap map, byte level, (int R, int G, int B) expected, int tolerance)
         {
-            var colour = ColourMaps.ColourOf(map, level);
+            var colour = ColorMaps.ColorOf(map, level);
             Assert.InRange(colour[0] - expected.R, -tolerance, tolerance);
             Assert.InRange(colour[1] - expected.G, -tolerance, tolerance);
             Assert.InRange(colour[2] - expected.B, -tolerance, tolerance);
@@ -212,9 +212,9 @@ public sealed class TensorPicturesTests : IDisposable
         var heat = tensor(new[] { 0f, 1, 0, 1 }, [1, 1, 2, 2]).requires_grad_();
         Assert.Equal(picture.Pixels, HeatMap.Over(picture, heat, strength: 0).Pixels);
         var alone = HeatMap.Over(picture, heat, strength: 1);
-        Assert.Equal(ColourMaps.ColourOf(ColourMap.Turbo, 0), alone.Pixels.AsSpan(0, 3));
-        Assert.Equal(ColourMaps.ColourOf(ColourMap.Turbo, 255), alone.Pixels.AsSpan(9, 3));
-        var half = HeatMap.Over(picture, heat, ColourMap.Grey).Pixels;
+        Assert.Equal(ColorMaps.ColorOf(ColorMap.Turbo, 0), alone.Pixels.AsSpan(0, 3));
+        Assert.Equal(ColorMaps.ColorOf(ColorMap.Turbo, 255), alone.Pixels.AsSpan(9, 3));
+        var half = HeatMap.Over(picture, heat, ColorMap.Gray).Pixels;
         Assert.Equal((50, 178), (half[0], half[9]));
         Assert.Equal(3, HeatMap.Over(zeros(4, 4).ToImage(), heat).Channels);
         Assert.Throws<ArgumentOutOfRangeException>(() => HeatMap.Over(picture, heat, strength: 1.5));

@@ -3,10 +3,10 @@ using Frostline.Vision.Data;
 namespace Frostline.Vision.Pictures;
 
 /// <summary>How values become colours.</summary>
-public enum ColourMap
+public enum ColorMap
 {
     /// <summary>Black to white; pictures of one channel.</summary>
-    Grey,
+    Gray,
 
     /// <summary>
     /// Dark violet, green, yellow: equal steps look equally large, to colour-blind eyes too. Smith and van der Walt's map, by Zucker's
@@ -22,7 +22,7 @@ public enum ColourMap
 }
 
 /// <summary>The colours themselves.</summary>
-internal static class ColourMaps
+internal static class ColorMaps
 {
     // Coefficients from the constant upwards, for red, green and blue.
     private static readonly byte[] s_viridis = Table(
@@ -36,26 +36,26 @@ internal static class ColourMaps
         [0.10667330, 12.64194608, -60.58204836, 110.36276771, -89.90310912, 27.34824973]);
 
     /// <summary>A picture of values [height, width]: of three channels, or of one in grey.</summary>
-    internal static ImageField Paint(this ColourMap map, ReadOnlySpan<float> values, PictureRange range, int height, int width)
+    internal static ImageField Paint(this ColorMap map, ReadOnlySpan<float> values, PictureRange range, int height, int width)
     {
-        var channels = map == ColourMap.Grey ? 1 : 3;
+        var channels = map == ColorMap.Gray ? 1 : 3;
         var pixels = new byte[values.Length * channels];
         for (var i = 0; i < values.Length; i++)
         {
             var level = range.LevelOf(values[i]);
             if (channels == 1) pixels[i] = level;
-            else ColourOf(map, level).CopyTo(pixels.AsSpan(3 * i));
+            else ColorOf(map, level).CopyTo(pixels.AsSpan(3 * i));
         }
 
         return new ImageField(pixels, height, width, channels);
     }
 
     /// <summary>Red, green and blue of a level.</summary>
-    internal static ReadOnlySpan<byte> ColourOf(ColourMap map, byte level) => map switch
+    internal static ReadOnlySpan<byte> ColorOf(ColorMap map, byte level) => map switch
     {
-        ColourMap.Grey => (ReadOnlySpan<byte>)new[] { level, level, level },
-        ColourMap.Viridis => s_viridis.AsSpan(3 * level, 3),
-        ColourMap.Turbo => s_turbo.AsSpan(3 * level, 3),
+        ColorMap.Gray => (ReadOnlySpan<byte>)new[] { level, level, level },
+        ColorMap.Viridis => s_viridis.AsSpan(3 * level, 3),
+        ColorMap.Turbo => s_turbo.AsSpan(3 * level, 3),
         _ => throw new ArgumentOutOfRangeException(nameof(map), map, "no such colour map"),
     };
 
