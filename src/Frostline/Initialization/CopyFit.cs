@@ -9,22 +9,22 @@ public enum CopyFit
     /// <summary>Not at all: another shape is an error.</summary>
     Exact,
 
-    /// <summary>A convolution over other input channels, each the scaled mean of the old ones: <see cref="ChannelRule.Average"/>.</summary>
+    /// <summary>A convolution over other input channels, each the scaled mean of the old ones, as <c>first-conv</c> by average.</summary>
     FirstConvAverage,
 
-    /// <summary>A convolution over other input channels, the old ones repeated and scaled: <see cref="ChannelRule.Repeat"/>.</summary>
+    /// <summary>A convolution over other input channels, the old ones repeated and scaled, as <c>first-conv</c> by repetition.</summary>
     FirstConvRepeat,
 
-    /// <summary>The first channels of a layer that has more: <see cref="NarrowRule.First"/>.</summary>
+    /// <summary>The first channels of a layer that has more, as <c>narrow</c> by first.</summary>
     NarrowFirst,
 
-    /// <summary>Groups of channels of a layer that has more: <see cref="NarrowRule.Average"/>.</summary>
+    /// <summary>Groups of channels of a layer that has more, as <c>narrow</c> by average.</summary>
     NarrowAverage,
 
-    /// <summary>The channels of a layer that has fewer, repeated, with inputs divided by the number of copies: <see cref="LoadOptions.Widen"/>.</summary>
+    /// <summary>The channels of a layer that has fewer, repeated, with inputs divided by the number of copies (<c>widen</c>).</summary>
     Widen,
 
-    /// <summary>A kernel over images, repeated over time and divided by its length: <see cref="LoadOptions.Inflate"/>.</summary>
+    /// <summary>A kernel over images, repeated over time and divided by its length (<c>inflate</c>).</summary>
     Inflate,
 }
 
