@@ -27,6 +27,7 @@ public sealed record SelectionNode(string Name, NodeKind Kind, IReadOnlyList<str
 public sealed class SelectionTree
 {
     private readonly Lazy<int[]> _parents;
+    private readonly Lazy<LayerDepths> _depths;
 
     /// <summary>Creates a tree.</summary>
     /// <param name="nodes">All nodes, parents before children, in the network's own order.</param>
@@ -36,6 +37,7 @@ public sealed class SelectionTree
         Nodes = nodes ?? throw new ArgumentNullException(nameof(nodes));
         Stages = stages ?? [];
         _parents = new Lazy<int[]>(FindParents);
+        _depths = new Lazy<LayerDepths>(() => LayerDepths.Of(this));
     }
 
     /// <summary>All nodes, parents before children.</summary>
@@ -46,6 +48,9 @@ public sealed class SelectionTree
 
     /// <summary>For each node the position of the nearest module above it; -1 where there is none.</summary>
     internal int[] Parents => _parents.Value;
+
+    /// <summary>How deep each node lies.</summary>
+    internal LayerDepths Depths => _depths.Value;
 
     private int[] FindParents()
     {

@@ -14,6 +14,10 @@ namespace Frostline.Selection;
 /// the first space or closing parenthesis outside its own brackets; the root is never matched by it</description></item>
 /// <item><term><c>stage:stem..layer3</c></term><description>what the stages of a staged network own, one or a range
 /// (<c>..layer3</c> and <c>layer3..</c> are open ranges); <c>stage:hrnet</c> also means <c>hrnet.stem</c> and its like</description></item>
+/// <item><term><c>depth:&lt;30%</c></term><description>the lowest 30 % of the layers; also <c>&lt;=</c>, <c>&gt;</c> and
+/// <c>&gt;=</c>, from 0 to 100 %. Layers are the modules that hold parameters or buffers themselves, in the order of the stages and
+/// of registration; layer i of n, from 0, has depth i/n, and an activation or dropout that of the layers before it. Containers are
+/// not matched, only what lies in them</description></item>
 /// <item><term><c>a &amp; !b | c</c>, <c>( )</c></term><description>set algebra; <c>!</c> binds more tightly than <c>&amp;</c>,
 /// and that more tightly than <c>|</c></description></item>
 /// </list>

@@ -76,7 +76,7 @@ internal abstract record PatternExpression(string Text) : SelectorExpression
         var nodes = context.Tree.Nodes;
         var chosen = new bool[nodes.Count];
         var any = false;
-        for (var i = 0; i < chosen.Length; i++) any |= chosen[i] = Matches(nodes[i], context);
+        for (var i = 0; i < chosen.Length; i++) any |= chosen[i] = Matches(nodes[i], i, context);
         if (!any) context.Unmatched.Add(Text);
         context.CompleteDownwards(chosen);
         return chosen;
@@ -88,27 +88,30 @@ internal abstract record PatternExpression(string Text) : SelectorExpression
     }
 
     /// <summary>Whether a node itself matches.</summary>
-    protected abstract bool Matches(SelectionNode node, SelectionContext context);
+    /// <param name="node">The node.</param>
+    /// <param name="position">Its position in the tree.</param>
+    /// <param name="context">The tree.</param>
+    protected abstract bool Matches(SelectionNode node, int position, SelectionContext context);
 }
 
 internal sealed record GlobPattern(string Text) : PatternExpression(Text)
 {
     private readonly Glob _glob = new(Text);
 
-    protected override bool Matches(SelectionNode node, SelectionContext context) => _glob.Matches(node.Name);
+    protected override bool Matches(SelectionNode node, int position, SelectionContext context) => _glob.Matches(node.Name);
 }
 
 internal sealed record TypePattern(string Token, string Type) : PatternExpression(Token)
 {
     private readonly Glob _glob = new(Type);
 
-    protected override bool Matches(SelectionNode node, SelectionContext context) =>
+    protected override bool Matches(SelectionNode node, int position, SelectionContext context) =>
         node.Kind == NodeKind.Module && node.Types.Any(_glob.Matches);
 }
 
 internal sealed record RegexPattern(string Token, Regex Regex) : PatternExpression(Token)
 {
-    protected override bool Matches(SelectionNode node, SelectionContext context)
+    protected override bool Matches(SelectionNode node, int position, SelectionContext context)
     {
         // The root's empty name would match almost every expression, and then include everything below it.
         if (node.Name.Length == 0) return false;
@@ -146,7 +149,7 @@ internal sealed record StagePattern(string Token, string First, string Last, boo
         _stages = [.. stages.Skip(first).Take(last - first + 1)];
     }
 
-    protected override bool Matches(SelectionNode node, SelectionContext context) => node.Stage is not null && _stages.Contains(node.Stage);
+    protected override bool Matches(SelectionNode node, int position, SelectionContext context) => node.Stage is not null && _stages.Contains(node.Stage);
 
     private static List<int> Find(string name, SelectionContext context)
     {
@@ -155,5 +158,28 @@ internal sealed record StagePattern(string Token, string First, string Last, boo
         List<int> found = [.. Enumerable.Range(0, stages.Count).Where(i => glob.Matches(stages[i]))];
         return found.Count > 0 ? found : throw new SelectionException(
             $"selector \"{context.Selector}\": there is no stage \"{name}\"; the stages are {string.Join(", ", stages)}{NearestNames.Hint(name, stages, 1)}");
+    }
+}
+
+/// <summary>The layers below or above a share of the network's depth; see <see cref="LayerDepths"/>.</summary>
+/// <param name="Token">The pattern as it was written.</param>
+/// <param name="Comparison"><c>&lt;</c>, <c>&lt;=</c>, <c>&gt;</c> or <c>&gt;=</c>.</param>
+/// <param name="Percent">The share, 0…100.</param>
+internal sealed record DepthPattern(string Token, string Comparison, decimal Percent) : PatternExpression(Token)
+{
+    protected override bool Matches(SelectionNode node, int position, SelectionContext context)
+    {
+        var depths = context.Tree.Depths;
+        if (depths.Before(position) is not { } before) return false;
+
+        // Both sides are multiplied out, so that a third of three layers is exactly one.
+        var (depth, limit) = (100m * before, Percent * depths.Layers);
+        return Comparison switch
+        {
+            "<" => depth < limit,
+            "<=" => depth <= limit,
+            ">" => depth > limit,
+            _ => depth >= limit,
+        };
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace Frostline.Selection;
@@ -9,7 +10,11 @@ internal sealed class SelectorParser(string text)
     private const int MaximumDepth = 64;
 
     private const string Operators = "&|()!";
-    private static readonly string[] s_prefixes = ["type:", "regex:", "stage:"];
+    private static readonly string[] s_prefixes = ["type:", "regex:", "stage:", "depth:"];
+
+
+    /// <summary>The longer ones first, since the shorter ones begin them.</summary>
+    private static readonly string[] s_comparisons = ["<=", ">=", "<", ">"];
 
     private int _position;
     private int _depth;
@@ -71,6 +76,7 @@ internal sealed class SelectorParser(string text)
         if (token.Length == 0) throw Error($"a pattern is missing before '{text[_position]}'");
         if (token.StartsWith("type:", StringComparison.Ordinal)) return new TypePattern(token, Body(token, 5, start));
         if (token.StartsWith("stage:", StringComparison.Ordinal)) return StagePatternOf(token, start);
+        if (token.StartsWith("depth:", StringComparison.Ordinal)) return DepthPatternOf(token, start);
         return Glob(token, start);
     }
 
@@ -125,6 +131,20 @@ internal sealed class SelectorParser(string text)
         if (first.StartsWith('.') || last.StartsWith('.') || last.Contains("..", StringComparison.Ordinal))
             throw Error($"\"{body}\" is no range of stages", start);
         return new StagePattern(token, first, last, IsRange: true);
+    }
+
+    private DepthPattern DepthPatternOf(string token, int start)
+    {
+        var body = Body(token, 6, start);
+        var name = s_comparisons.FirstOrDefault(comparison => body.StartsWith(comparison, StringComparison.Ordinal));
+        if (name is null) throw Error($"\"{token}\" lacks a comparison; write <, <=, > or >= before the percentage, as in depth:<30%", start);
+        var number = body[name.Length..];
+        if (number.Length == 0) throw Error($"\"{token}\" lacks a percentage behind {name}; write it without a space, as in depth:<30%", start);
+        if (!number.EndsWith('%')) throw Error($"\"{token}\" lacks a percent sign; write depth:{name}{number}%", start);
+        if (!decimal.TryParse(number.AsSpan(0, number.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent))
+            throw Error($"\"{number}\" is no percentage; write a number from 0 to 100 with a point for decimals, as in depth:<12.5%", start);
+        if (percent > 100) throw Error($"a depth of {number} is impossible; the percentage is a number from 0 to 100", start);
+        return new DepthPattern(token, name, percent);
     }
 
     private string Body(string token, int prefix, int start) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsCheck;
 using Frostline.Selection;
 using Frostline.Testing;
@@ -29,7 +30,8 @@ public sealed class SelectorPropertyTests
 
     private static readonly Gen<string> s_patterns = Gen.Frequency(
         (6, Gen.OneOf("a", "b", "conv", "bn", "0", "*", "**", "?", "c*").Array[1, 4].Select(segments => string.Join('.', segments))),
-        (1, Gen.OneOf("type:Block", "type:BatchNorm*", "regex:(a|b)\\.", "regex:n$", "regex:[ab]|0")));
+        (1, Gen.OneOf("type:Block", "type:BatchNorm*", "regex:(a|b)\\.", "regex:n$", "regex:[ab]|0")),
+        (2, Gen.Select(Gen.OneOf("<", "<=", ">", ">="), Gen.OneOf("0", "12.5", "30", "50", "66.7", "100")).Select((comparison, percent) => $"depth:{comparison}{percent}%")));
 
     [Fact]
     public void Whatever_is_written_either_parses_or_is_refused_as_a_selector() =>
@@ -44,6 +46,41 @@ public sealed class SelectorPropertyTests
                 Assert.False(string.IsNullOrEmpty(exception.Message));
             }
         }, samples: 20_000);
+
+    [Fact]
+    public void Whatever_depth_is_written_either_parses_or_is_refused_as_a_selector() =>
+        Gen.String[Gen.OneOf('<', '>', '=', '%', '.', ',', '-', '+', 'e', ' ', '0', '1', '5', '9', '\u0663'), 0, 12].Holds(text =>
+        {
+            try
+            {
+                Selector.Parse("depth:" + text).Select(Trees.Small);
+            }
+            catch (SelectionException exception)
+            {
+                Assert.False(string.IsNullOrEmpty(exception.Message));
+            }
+        }, samples: 20_000);
+
+    [Fact]
+    public void Two_depths_share_the_tensors_between_them_and_no_container_is_matched() =>
+        Gen.Select(s_trees, Gen.Int[0, 10_000]).Holds(
+            (tree, hundredths) =>
+            {
+                var percent = string.Create(CultureInfo.InvariantCulture, $"{hundredths / 100m}%");
+                var all = tree.Nodes.Where(node => node.Kind != NodeKind.Module).Select(node => node.Name).ToHashSet(StringComparer.Ordinal);
+                foreach (var (low, high) in new[] { ("<", ">="), ("<=", ">") })
+                {
+                    var below = Selector.Parse($"depth:{low}{percent}").Select(tree);
+                    var above = Selector.Parse($"depth:{high}{percent}").Select(tree);
+                    Assert.Equal(all.Count, below.Tensors.Count + above.Tensors.Count);
+                    Assert.True(all.SetEquals(below.Tensors.Union(above.Tensors)));
+                    Assert.DoesNotContain(
+                        below.Modules.Concat(above.Modules),
+                        name => tree.Nodes.Any(node => node.Kind == NodeKind.Module && node.Name.Length > 0
+                            && (name.Length == 0 || node.Name.StartsWith(name + ".", StringComparison.Ordinal))));
+                }
+            },
+            samples: 2_000);
 
     [Fact]
     public void The_algebra_is_that_of_sets() =>

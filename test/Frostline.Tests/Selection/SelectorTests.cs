@@ -29,6 +29,14 @@ public sealed class SelectorTests
     [InlineData("stage:body", "layer1.0.conv1.weight layer1.0.bn1.weight layer1.0.bn1.running_mean layer1.1.conv1.weight layer2.1.conv1.weight")]
     [InlineData("stage:body.2..", "layer2.1.conv1.weight fc.weight fc.bias")]
     [InlineData("stage:..stem", "conv1.weight")]
+    [InlineData("depth:<16.6%", "conv1.weight")]
+    [InlineData("depth:<16.7%", "conv1.weight layer1.0.conv1.weight")]
+    [InlineData("depth:<50%", "conv1.weight layer1.0.conv1.weight layer1.0.bn1.weight layer1.0.bn1.running_mean")]
+    [InlineData("depth:<=50%", "conv1.weight layer1.0.conv1.weight layer1.0.bn1.weight layer1.0.bn1.running_mean layer1.1.conv1.weight")]
+    [InlineData("depth:>50%", "layer2.1.conv1.weight fc.weight fc.bias")]
+    [InlineData("depth:>=50%", "layer1.1.conv1.weight layer2.1.conv1.weight fc.weight fc.bias")]
+    [InlineData("!depth:>=50% & !conv1", "layer1.0.conv1.weight layer1.0.bn1.weight layer1.0.bn1.running_mean")]
+    [InlineData("(depth:<=0%)", "conv1.weight")]
     public void Chooses_the_tensors(string selector, string expected) =>
         Assert.Equal(expected.Split(' ').Order(), Selector.Parse(selector).Require(Trees.Small).Tensors.Order());
 
@@ -64,6 +72,8 @@ public sealed class SelectorTests
     [InlineData("** & !fcc.**", "selector \"fcc.**\" in \"** & !fcc.**\" matches nothing; did you mean \"fc.**\"?")]
     [InlineData("**.cnv1", "did you mean \"**.conv1\"")]
     [InlineData("type:BatchNorm3d", "did you mean \"type:BatchNorm2d\"")]
+    [InlineData("depth:<0%", "selector \"depth:<0%\" matches nothing")]
+    [InlineData("conv1 & depth:>=100%", "selector \"depth:>=100%\" in \"conv1 & depth:>=100%\" matches nothing")]
     [InlineData("fc & layer1", "its parts have nothing in common")]
     [InlineData("stage:bod", "there is no stage \"bod\"; the stages are stem, body.1, body.2, head")]
     [InlineData("stage:head..stem", "stage head comes after stem")]
@@ -86,6 +96,21 @@ public sealed class SelectorTests
     [InlineData("regex:", "lacks what to match")]
     [InlineData("stage:..", "a range of stages needs")]
     [InlineData("layer[34]", "use regex:")]
+    [InlineData("a | depth:", "character 5: \"depth:\" lacks what to match")]
+    [InlineData("depth:30%", "character 1: \"depth:30%\" lacks a comparison; write <, <=, > or >= before the percentage, as in depth:<30%")]
+    [InlineData("depth:=30%", "lacks a comparison")]
+    [InlineData("depth:<", "\"depth:<\" lacks a percentage behind <")]
+    [InlineData("depth:>= 30%", "\"depth:>=\" lacks a percentage behind >=; write it without a space, as in depth:<30%")]
+    [InlineData("depth:<30", "\"depth:<30\" lacks a percent sign; write depth:<30%")]
+    [InlineData("depth:<0.3", "lacks a percent sign")]
+    [InlineData("depth:<%", "\"%\" is no percentage; write a number from 0 to 100 with a point for decimals")]
+    [InlineData("depth:<12,5%", "\"12,5%\" is no percentage")]
+    [InlineData("depth:<-1%", "\"-1%\" is no percentage")]
+    [InlineData("depth:<1e1%", "is no percentage")]
+    [InlineData("depth:==5%", "lacks a comparison")]
+    [InlineData("depth:<<5%", "is no percentage")]
+    [InlineData("depth:<=100.01%", "a depth of 100.01% is impossible; the percentage is a number from 0 to 100")]
+    [InlineData("depht:<3%", "unknown prefix \"depht:\"; did you mean \"depth:\"?")]
     public void What_is_no_selector_is_refused_with_the_place(string selector, string expected)
     {
         var message = Assert.Throws<SelectionException>(() => Selector.Parse(selector)).Message;
