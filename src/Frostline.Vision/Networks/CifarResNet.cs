@@ -18,7 +18,7 @@ namespace Frostline.Vision.Networks;
 public sealed class CifarResNet : nn.Module<Tensor, Tensor>, IStagedNetwork
 {
     private readonly Conv2d conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> bn1;
     private readonly Sequential layer1;
     private readonly Sequential layer2;
     private readonly Sequential layer3;
@@ -98,9 +98,9 @@ public sealed class CifarResNet : nn.Module<Tensor, Tensor>, IStagedNetwork
 public sealed class CifarBlock : Block
 {
     private readonly Conv2d conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> bn1;
     private readonly Conv2d conv2;
-    private readonly BatchNorm2d bn2;
+    private readonly nn.Module<Tensor, Tensor> bn2;
     private readonly int _stride;
     private readonly int _added;
 

@@ -38,7 +38,7 @@ public sealed class ResNet : nn.Module<Tensor, Tensor>, IStagedNetwork
     private static readonly int[] s_widths = [64, 128, 256, 512];
 
     private readonly Conv2d conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> bn1;
     private readonly Sequential layer1;
     private readonly Sequential layer2;
     private readonly Sequential layer3;

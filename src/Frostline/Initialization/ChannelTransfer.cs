@@ -5,7 +5,7 @@ namespace Frostline.Initialization;
 /// <summary>Computes a layer's tensors from those of a relative with more or fewer channels, or with one axis less.</summary>
 internal static class ChannelTransfer
 {
-    private static readonly string[] s_vectors = ["BatchNorm", "InstanceNorm", "LayerNorm", "GroupNorm", "PReLU"];
+    private static readonly string[] s_vectors = ["BatchNorm", "InstanceNorm", "LayerNorm", "GroupNorm", "PReLU", "FrozenBatchNorm"];
 
     /// <summary>From a wider network.</summary>
     /// <param name="by">Which channels are taken.</param>

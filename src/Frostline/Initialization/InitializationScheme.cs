@@ -79,7 +79,7 @@ public sealed partial class InitializationScheme
     /// <summary>The schemes that recipes can name; networks add their own.</summary>
     public static IReadOnlyList<InitializationScheme> All { get; } = [PyTorch, ResNet, ResNetZeroResidual, SqueezeNet, HRNet];
 
-    private static IReadOnlyList<string> Norms => ["BatchNorm", "InstanceNorm", "LayerNorm", "GroupNorm"];
+    private static IReadOnlyList<string> Norms => ["BatchNorm", "InstanceNorm", "LayerNorm", "GroupNorm", "FrozenBatchNorm"];
 
     /// <summary>Finds a scheme of <see cref="All"/> by name.</summary>
     /// <exception cref="InitializationException">There is none of this name.</exception>

@@ -1,3 +1,4 @@
+using Frostline.Freezing;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -43,10 +44,10 @@ internal static class ModuleTypes
 
     /// <summary>
     /// Whether the module keeps running statistics: a norm of TorchSharp's that tracks them, or any other module with buffers
-    /// named as such.
+    /// named as such. Those of a <see cref="FrozenBatchNorm"/> do not run.
     /// </summary>
     internal static bool HasStatistics(torch.nn.Module module) =>
-        ModuleComponents.Buffers(module).Keys.Any(name => name is "running_mean" or "running_var");
+        module is not FrozenBatchNorm && ModuleComponents.Buffers(module).Keys.Any(name => name is "running_mean" or "running_var");
 
     /// <summary>Whether a buffer of this local name belongs to a norm's running statistics.</summary>
     internal static bool IsStatistic(string localName) => localName is "running_mean" or "running_var" or Counter;

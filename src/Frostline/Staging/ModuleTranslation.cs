@@ -1,3 +1,4 @@
+using Frostline.Freezing;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ internal static class ModuleTranslation
     {
         Block block => operations.Block(block, x),
         Convolution convolution => operations.Convolution(convolution, x),
-        NormBase or GroupNorm or LayerNorm => operations.Norm((nn.Module<Tensor, Tensor>)module, x),
+        NormBase or GroupNorm or LayerNorm or FrozenBatchNorm => operations.Norm((nn.Module<Tensor, Tensor>)module, x),
         Linear linear => operations.Linear(linear, x),
         MaxPool2d pool when pool.dilation is null || pool.dilation.All(d => d == 1) =>
             operations.MaxPool(WindowOf(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode), x),
@@ -44,7 +45,7 @@ internal static class ModuleTranslation
             x = fresh && ActivationOf(child) is { } kind
                 ? operations.ActivationOfFresh(kind, x)
                 : operations.Call((nn.Module<Tensor, Tensor>)child, x);
-            fresh = child is Convolution or NormBase;
+            fresh = child is Convolution or NormBase or FrozenBatchNorm;
         }
 
         return x;

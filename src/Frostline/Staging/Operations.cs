@@ -17,7 +17,7 @@ public abstract class Operations
     /// <summary>A convolution or transposed convolution with the module's weight, bias, stride, padding, dilation and groups.</summary>
     public abstract Value Convolution(Convolution convolution, Value x);
 
-    /// <summary>A norm (BatchNorm, GroupNorm, LayerNorm, …) in the module's own mode: batch or running statistics.</summary>
+    /// <summary>A norm (BatchNorm, FrozenBatchNorm, GroupNorm, LayerNorm, …) in the module's own mode: batch or running statistics.</summary>
     public abstract Value Norm(nn.Module<Tensor, Tensor> norm, Value x);
 
     /// <summary>An activation, element by element.</summary>

@@ -14,6 +14,9 @@ public readonly record struct OwnedTensor(torch.nn.Module Owner, string Name);
 /// </summary>
 public sealed class Stage
 {
+    private IReadOnlyList<torch.nn.Module> _modules;
+    private IReadOnlyList<OwnedTensor> _tensors = [];
+
     /// <summary>Creates a stage.</summary>
     /// <param name="name">Its name, for example <c>layer1</c>; dots nest (<c>hrnet.stage3</c>).</param>
     /// <param name="reads">What it reads: inputs of the network or what earlier stages write.</param>
@@ -39,7 +42,7 @@ public sealed class Stage
         Name = name;
         Reads = [.. reads];
         Writes = [.. writes];
-        Modules = [.. modules];
+        _modules = [.. modules];
         Body = body;
     }
 
@@ -87,10 +90,14 @@ public sealed class Stage
     public IReadOnlyList<string> Writes { get; }
 
     /// <summary>The modules that it owns with all below them.</summary>
-    public IReadOnlyList<torch.nn.Module> Modules { get; }
+    public IReadOnlyList<torch.nn.Module> Modules => _modules;
 
     /// <summary>Tensors that it owns besides; default none.</summary>
-    public IReadOnlyList<OwnedTensor> Tensors { get; init; } = [];
+    public IReadOnlyList<OwnedTensor> Tensors
+    {
+        get => _tensors;
+        init => _tensors = value;
+    }
 
     /// <summary>
     /// How many rows of the batch dimension of what it writes belong to one sample; default 1. A network that looks at a key
@@ -120,5 +127,13 @@ public sealed class Stage
                     $"the stage \"{Name}\" declares to write \"{name}\", " +
                     $"but its body hands back {string.Join(", ", outputs.Names)}");
         return new Bundle(Writes.Select(name => (name, outputs[name])));
+    }
+
+    /// <summary>Owns other modules in the places of some; what the body computes with is not its matter.</summary>
+    /// <param name="replacements">What replaces a module, by reference.</param>
+    internal void Exchange(IReadOnlyDictionary<torch.nn.Module, torch.nn.Module> replacements)
+    {
+        _modules = [.. _modules.Select(module => replacements.GetValueOrDefault(module, module))];
+        _tensors = [.. _tensors.Select(tensor => tensor with { Owner = replacements.GetValueOrDefault(tensor.Owner, tensor.Owner) })];
     }
 }
