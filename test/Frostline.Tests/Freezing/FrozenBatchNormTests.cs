@@ -3,6 +3,7 @@ using Frostline.Initialization;
 using Frostline.Modules;
 using Frostline.Native;
 using Frostline.Testing;
+using Frostline.Tests.Initialization;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -122,6 +123,13 @@ public sealed class FrozenBatchNormTests : IDisposable
         var report = new InitializationPlan().Load("**", file).Apply(third, seed: 1);
         AssertSame(Fingerprints.Of(norm), third);
         Assert.Equal(5, report.Tensors.Count);
+
+        // A file of torchvision's FrozenBatchNorm2d has no counter.
+        using var without = Networks.Checkpoint(norm, tensor => tensor.Info.Name == "num_batches_tracked" ? null : tensor);
+        using var fourth = new FrozenBatchNorm(4);
+        new InitializationPlan().Load("**", without).Apply(fourth, seed: 1);
+        Assert.Equal(Fingerprints.Of(norm).Find("running_var"), Fingerprints.Of(fourth).Find("running_var"));
+        Assert.Equal(0, fourth.get_buffer("num_batches_tracked")!.WholeNumber());
     }
 
     [Fact]
