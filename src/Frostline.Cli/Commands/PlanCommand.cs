@@ -47,6 +47,7 @@ internal static class PlanCommand
         output.Write('\n');
         output.Write(report.Freeze.Describe());
         output.Write('\n');
+        WritePhases(output, report);
         WriteCost(output, report);
     }
 
@@ -67,6 +68,20 @@ internal static class PlanCommand
     /// <summary>The origin without the key of the tensor, which differs from tensor to tensor.</summary>
     private static string OriginOf(string origin) =>
         origin.StartsWith("loaded from ", StringComparison.Ordinal) ? origin.Split(", ")[0] : origin;
+
+    private static void WritePhases(TextWriter output, PlanReport report)
+    {
+        if (report.Phases.Count == 1) return;
+        var table = new TextTable("phase", ">trained", ">frozen", "frost line");
+        foreach (var phase in report.Phases)
+        {
+            var begins = phase.Plateaus > 0 ? $"from plateau {phase.Plateaus}" : $"from epoch {phase.Epoch}";
+            table.Add(begins, Units.Count(phase.Trainable), Units.Count(phase.Frozen), phase.FrostLine ?? "none");
+        }
+
+        table.Write(output);
+        output.Write('\n');
+    }
 
     private static void WriteCost(TextWriter output, PlanReport report)
     {

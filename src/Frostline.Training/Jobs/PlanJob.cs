@@ -40,7 +40,8 @@ public sealed class PlanJob
         var data = bench.OpenData();
         using var network = bench.CreateNetwork(data);
         var origins = RecipeInitialization.PreviewAdapted(_recipe, network, bench.PreviewInitialization(network));
-        var freeze = bench.PreviewPlan(network, origins);
+        var phases = bench.PreviewPlan(network, origins);
+        var freeze = phases[0].Status;
         var (cost, inputs, unknown) = CostOf(network, data);
         return new PlanReport(freeze, origins)
         {
@@ -49,12 +50,14 @@ public sealed class PlanJob
             Data = new DataSummary(data.Train.Count, data.Validate?.Count ?? 0, data.Classes?.Names ?? []),
             Initialization = Summaries.Of(origins),
             FrostLine = new FrostLineSummary(freeze.FrostLine),
+            Phases = [.. phases.Select(phase => new PlannedPhaseSummary(
+                phase.Epoch + 1, phase.Plateaus, phase.Status.TrainedParameters, phase.Status.FrozenParameters, phase.Status.FrostLine))],
             Stages = StagesOf(freeze, cost),
             Step = cost is null ? null : StepOf(cost, inputs, freeze, data),
             StepUnknown = unknown,
             Tensors = TensorsOf(freeze, origins),
             Warnings = freeze.Warnings,
-            Refusal = _recipe.AllowRandom ? null : RefusalOf(freeze.Doubts),
+            Refusal = _recipe.AllowRandom ? null : RefusalOf([.. phases.SelectMany(phase => phase.Status.Doubts).DistinctBy(doubt => doubt.Name)]),
         };
     }
 

@@ -36,6 +36,9 @@ public sealed record PlanReport
     /// <summary>Where the frozen prefix would end.</summary>
     public required FrostLineSummary FrostLine { get; init; }
 
+    /// <summary>The phases of the freeze plan in order, at least one. The rest of the report is about the first one.</summary>
+    public required IReadOnlyList<PlannedPhaseSummary> Phases { get; init; }
+
     /// <summary>The stages in order; empty where the network has none.</summary>
     public required IReadOnlyList<PlannedStage> Stages { get; init; }
 
@@ -65,6 +68,14 @@ public sealed record PlanReport
     /// <summary>The report as indented JSON.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, RunJson.Page);
 }
+
+/// <summary>A phase of a plan in numbers.</summary>
+/// <param name="Epoch">Its first epoch, from 1.</param>
+/// <param name="Plateaus">How many plateaus it waits for besides; 0 for none.</param>
+/// <param name="Trainable">How many numbers are trained in it.</param>
+/// <param name="Frozen">How many are not.</param>
+/// <param name="FrostLine">The first stage in which anything can change; null without stages, or where nothing can.</param>
+public sealed record PlannedPhaseSummary(int Epoch, int Plateaus, long Trainable, long Frozen, string? FrostLine);
 
 /// <summary>One stage under a plan.</summary>
 /// <param name="Name">The stage's name.</param>

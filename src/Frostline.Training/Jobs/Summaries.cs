@@ -32,6 +32,7 @@ internal static class Summaries
             Best = state.Best,
             Ended = end,
             Audit = new AuditSummary(0, 0, [], []),
+            Phases = [.. frozen.Phases.Select(phase => new PhaseSummary((int)phase.Epoch + 1, phase.Trained, phase.FrostLine))],
             Seconds = new SecondsSummary(state.InitializeSeconds, train, state.InitializeSeconds + train),
             Seed = recipe.Seed,
             Threads = bench.Threads,

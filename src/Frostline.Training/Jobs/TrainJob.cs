@@ -96,9 +96,13 @@ public sealed class TrainJob
         using var network = bench.CreateNetwork(data);
         var report = Initialize(bench, network, data, checkpoint, observer);
         using var frozen = bench.ApplyPlan(network, report);
-        var began = checkpoint?.Metadata.GetValueOrDefault(TrainingCheckpoint.FingerprintsKey) is { } json
-            ? Fingerprints.FromJson(json)
-            : frozen.Fingerprints;
+        var plan = bench.CreatePlan();
+        if (checkpoint is not null)
+        {
+            TrainingPhases.Replay(plan, frozen, checkpoint.State);
+            frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
+        }
+
         observer.Prepared(frozen, report);
         if (checkpoint is null)
         {
@@ -106,8 +110,11 @@ public sealed class TrainJob
             AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
         }
 
-        using var optimizer = _recipe.At("train.optimizer", () => frozen.Optimizer(OptimizerSettings(data)));
-        using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(Changing(frozen), decay) : null;
+        var groups = bench.CreateGroups(data);
+        using var optimizer = _recipe.At("train", () => frozen.Optimizer(OptimizerSettings(data), groups));
+        using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
+        var audits = new RunAudits(_recipe, _folder);
+        if (checkpoint is null) audits.Copy(frozen);
         using var loader = data.TrainLoader();
         using var validation = data.ValidateLoader();
         using var metricsLog = new MetricsLog(_folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
@@ -118,6 +125,9 @@ public sealed class TrainJob
         {
             Runner = runner,
             Frozen = frozen,
+            Plan = plan,
+            Audit = () => audits.Audit(frozen),
+            PhaseBegan = () => audits.Copy(frozen),
             Optimizer = optimizer,
             Loss = loss,
             Loader = loader,
@@ -131,7 +141,6 @@ public sealed class TrainJob
             CheckpointMetadata = new Dictionary<string, string>(StringComparer.Ordinal)
             {
                 [TrainingCheckpoint.RecipeKey] = ComparableRecipe(),
-                [TrainingCheckpoint.FingerprintsKey] = began.ToJson(),
                 [ModelFile.ProvenanceKey] = report.ToJson(),
             },
         };
@@ -140,7 +149,7 @@ public sealed class TrainJob
         var settings = Settings(data, validation is null ? "loss" : bench.BestMetric(metrics));
         var loop = new TrainingLoop(parts, settings, state with { Threads = bench.Threads });
         var end = loop.Run(cancellation);
-        return Finish(bench, data, report, frozen, began, loop.State, end, loader, observer);
+        return Finish(bench, data, report, frozen, audits, loop.State, end, loader, observer);
     }
 
     private static InitializationReport Initialize(
@@ -164,8 +173,12 @@ public sealed class TrainJob
         ClipGradientNorm = _recipe.Train.ClipGradientNorm,
         Schedule = _recipe.Train.Schedule?.Create(data.Context) ?? new ConstantSchedule(),
         EarlyStopping = _recipe.Train.EarlyStopping is { } stopping
-            ? new EarlyStopping(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange)
+            ? new MetricWatch(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange)
             : null,
+        Plateau = _recipe.Train.Plateau is { } plateau
+            ? new MetricWatch(plateau.Metric ?? best, plateau.Patience, plateau.MinimumChange)
+            : null,
+        AuditEvery = _recipe.Train.Audit.Every,
         Mixup = _recipe.Train.Mixup,
         Best = best,
         CheckpointEverySteps = _recipe.Train.CheckpointEvery.Steps,
@@ -176,23 +189,8 @@ public sealed class TrainJob
     private Action<string> Saving(FrozenModel frozen, InitializationReport report, TrainingData data)
     {
         var metadata = ModelDescription.Of(_recipe, data.Classes).ToMetadata();
-        var provenance = report.WithTrained(Changing(frozen).Select(tensor => tensor.Name));
-        return path => ModelFile.Save(frozen.Network, path, metadata, provenance);
-    }
-
-    /// <summary>All tensors that training may change.</summary>
-    private static List<NamedTensor> Changing(FrozenModel frozen)
-    {
-        var frozenNames = frozen.Plan.Tensors
-            .Where(t => t.State == TensorState.Frozen)
-            .Select(t => t.Name)
-            .ToHashSet(StringComparer.Ordinal);
-        return
-        [
-            .. ModuleTree.Of(frozen.Network).DistinctTensors
-                .Where(entry => !frozenNames.Contains(entry.Name))
-                .Select(entry => new NamedTensor(entry.Name, entry.Tensor)),
-        ];
+        // What a phase that is over has trained is trained too.
+        return path => ModelFile.Save(frozen.Network, path, metadata, report.WithTrained(frozen.EverChanging));
     }
 
     private TrainResult Finish(
@@ -200,13 +198,13 @@ public sealed class TrainJob
         TrainingData data,
         InitializationReport report,
         FrozenModel frozen,
-        Fingerprints began,
+        RunAudits audits,
         TrainingState state,
         RunEnd end,
         BatchLoader loader,
         LoggingObserver observer)
     {
-        var audit = frozen.Audit(began);
+        var audit = audits.Audit(frozen);
         var moved = audit.Moved.ToList();
         if (end != RunEnd.Cancelled)
         {
@@ -217,9 +215,9 @@ public sealed class TrainJob
                 best.CopyTo(stream);
             });
             moved.AddRange(
-                frozen.AuditFile(_folder.Model, began).Moved.Where(m => moved.TrueForAll(other => other.Name != m.Name)));
-            foreach (var name in audit.TrainedButUnmoved)
-                observer.Note($"{name} was to be trained and did not change: no gradient reached it");
+                audits.AuditFile(frozen, _folder.Model).Moved.Where(m => moved.TrueForAll(other => other.Name != m.Name)));
+            foreach (var tensor in audit.TrainedButUnmoved)
+                observer.Note($"{tensor.Name} was to be trained and did not change: {tensor.Cause}");
         }
 
         foreach (var tensor in moved) observer.Note($"frozen, and moved: {tensor}");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Frostline.Freezing;
 using Frostline.Native;
 using Frostline.Optimization;
 using Frostline.Training.Data;
@@ -38,6 +39,7 @@ public sealed class TrainingLoop
         settings.Schedule.Validate();
         Require(settings.Best, "best");
         Require(settings.EarlyStopping?.Metric, "early-stopping");
+        Require(settings.Plateau?.Metric, "plateau");
         Require(settings.Schedule.MonitoredMetric, $"the schedule {settings.Schedule.Name}");
         if (settings.Mixup is { } alpha)
         {
@@ -46,6 +48,8 @@ public sealed class TrainingLoop
             _mixup = new Mixup(alpha, settings.Seed);
         }
 
+        if (parts.Plan is { Plateaus: > 0 } && settings.Plateau is null)
+            throw new FrostlineException("a rule of the plan waits for a plateau, and nothing says what one is; state a plateau");
         _stepsPerEpoch = (parts.Loader.BatchesPerEpoch + settings.Accumulate - 1) / settings.Accumulate;
     }
 
@@ -84,6 +88,8 @@ public sealed class TrainingLoop
     private bool TrainEpoch(CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested) return false;
+        EnterPhase();
+        SetLearningRates(Math.Max(0, State.StepInEpoch - 1));
         _parts.Runner.Network.train();
         // A batch that was begun is finished; cancellation is looked at between batches.
         foreach (var batch in _parts.Loader.Epoch(State.Epoch, State.Batch, CancellationToken.None))
@@ -97,6 +103,22 @@ public sealed class TrainingLoop
         if (State.Pending > 0) Step();
         return true;
     }
+
+    private void EnterPhase()
+    {
+        if (_parts.Plan is not { } plan) return;
+        var known = _parts.Frozen.Phases.Count;
+        var change = TrainingPhases.Enter(plan, _parts.Frozen, State.Epoch, State.Plateaus);
+        if (_parts.Frozen.Phases.Count == known) return;
+        _parts.Average?.Follow(TrainingPhases.Changing(_parts.Frozen));
+        _parts.PhaseBegan?.Invoke();
+        _parts.Observer.Note(FormattableString.Invariant(
+            $"from epoch {State.Epoch + 1}: {change.Thawed.Count} more parameters trained, {change.Frozen.Count} no longer; frost line {change.FrostLine ?? "none"}"));
+    }
+
+    /// <summary>The rates of a step of this epoch; a resumed training shows those of its last one.</summary>
+    private void SetLearningRates(int stepInEpoch) => _parts.Optimizer.SetLearningRates(
+        _settings.Schedule, new SchedulePosition((State.Epoch * _stepsPerEpoch) + stepInEpoch, _stepsPerEpoch, _settings.Epochs), State.Schedule);
 
     private void TrainBatch(HostBatch batch)
     {
@@ -147,8 +169,7 @@ public sealed class TrainingLoop
     {
         using var pause = FinalizerPause.Enter();
         var optimizer = _parts.Optimizer;
-        var position = new SchedulePosition((State.Epoch * _stepsPerEpoch) + State.StepInEpoch, _stepsPerEpoch, _settings.Epochs);
-        optimizer.LearningRate = optimizer.Settings.LearningRate * _settings.Schedule.FactorAt(position, State.Schedule);
+        SetLearningRates(State.StepInEpoch);
         if (_settings.Accumulate > 1 && State.PendingWeight > 0) Gradients.Scale(optimizer.Parameters, 1 / State.PendingWeight);
         if (_settings.ClipGradientNorm is { } most) Gradients.ClipByNorm(optimizer.Parameters, most);
         _parts.Frozen.Verify();
@@ -184,6 +205,7 @@ public sealed class TrainingLoop
 
     private void EndEpoch(Evaluation? evaluation)
     {
+        Audit();
         var epoch = new EpochSummary(
             State.Epoch + 1,
             State.LossWeight > 0 ? State.LossSum / State.LossWeight : double.NaN,
@@ -194,6 +216,7 @@ public sealed class TrainingLoop
             || State.Best is null;
         if (isBest) SaveBest();
         var (stopping, ended) = Watch(epoch, evaluation);
+        var (plateau, plateaus) = WatchPlateau(epoch, evaluation);
         State = State with
         {
             Epoch = State.Epoch + 1,
@@ -204,6 +227,8 @@ public sealed class TrainingLoop
             EpochSeconds = 0,
             Schedule = AfterEpoch(epoch, evaluation),
             EarlyStopping = stopping,
+            Plateau = plateau,
+            Plateaus = plateaus,
             Best = isBest
                 ? new BestSummary(
                     epoch.Epoch, evaluation is null ? null : _settings.Best, epoch.Metrics, evaluation?.Tables ?? [])
@@ -217,14 +242,32 @@ public sealed class TrainingLoop
         _parts.Observer.EpochEnded(epoch, isBest);
     }
 
-    private (EarlyStoppingState State, RunEnd? Ended) Watch(EpochSummary epoch, Evaluation? evaluation)
+    /// <summary>Stops a training whose frozen tensors move, before anything of it is kept.</summary>
+    private void Audit()
+    {
+        if (_settings.AuditEvery is not { } every || (State.Epoch + 1) % every != 0) return;
+        var audit = _parts.Audit?.Invoke() ?? _parts.Frozen.Audit();
+        if (audit.Moved.Count > 0)
+            throw new FreezeException(FormattableString.Invariant($"the audit after epoch {State.Epoch + 1}: {audit}; find what changes them behind the plan's back, and go on from an earlier checkpoint"));
+    }
+
+    private (MetricWatchState State, IReadOnlyList<int> Plateaus) WatchPlateau(EpochSummary epoch, Evaluation? evaluation)
+    {
+        if (_settings.Plateau is not { } watch) return (State.Plateau, State.Plateaus);
+        var value = Monitored(watch.Metric, epoch, evaluation);
+        var state = watch.After(State.Plateau, value.Value, value.HigherIsBetter);
+        // After a plateau patience begins anew; the best value stays.
+        return watch.IsPlateau(state) ? (state with { BadEpochs = 0 }, [.. State.Plateaus, epoch.Epoch]) : (state, State.Plateaus);
+    }
+
+    private (MetricWatchState State, RunEnd? Ended) Watch(EpochSummary epoch, Evaluation? evaluation)
     {
         var state = State.EarlyStopping;
         if (_settings.EarlyStopping is { } stopping)
         {
             var value = Monitored(stopping.Metric, epoch, evaluation);
             state = stopping.After(state, value.Value, value.HigherIsBetter);
-            if (stopping.ShouldStop(state) && epoch.Epoch < _settings.Epochs) return (state, RunEnd.StoppedEarly);
+            if (stopping.IsPlateau(state) && epoch.Epoch < _settings.Epochs) return (state, RunEnd.StoppedEarly);
         }
 
         return (state, epoch.Epoch >= _settings.Epochs ? RunEnd.Finished : null);
@@ -265,12 +308,14 @@ public sealed class TrainingLoop
         {
             MetricsLength = _parts.Metrics.Length,
             EpochSeconds = State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
-            LearningRate = _parts.Optimizer.LearningRate,
             Unreadable = [.. State.Unreadable.Union(_parts.Loader.Skipped.Select(s => s.Source), StringComparer.Ordinal)],
         };
         _epochClock.Restart();
-        TrainingCheckpoint.Write(
-            _parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), _parts.CheckpointMetadata);
+        var metadata = new Dictionary<string, string>(_parts.CheckpointMetadata, StringComparer.Ordinal)
+        {
+            [TrainingCheckpoint.LedgerKey] = _parts.Frozen.Ledger.ToJson(),
+        };
+        TrainingCheckpoint.Write(_parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), metadata);
         _sinceCheckpoint.Restart();
     }
 

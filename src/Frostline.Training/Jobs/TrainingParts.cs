@@ -26,7 +26,13 @@ public sealed record LoopSettings
     public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
     /// <summary>When training ends before its last epoch; null for never.</summary>
-    public EarlyStopping? EarlyStopping { get; init; }
+    public MetricWatch? EarlyStopping { get; init; }
+
+    /// <summary>What counts as a plateau, for plans with rules that wait for one; null for none.</summary>
+    public MetricWatch? Plateau { get; init; }
+
+    /// <summary>After how many epochs the audit is taken, each time; null for at the end only.</summary>
+    public int? AuditEvery { get; init; }
 
     /// <summary>The parameter α of mixup; null for none.</summary>
     public double? Mixup { get; init; }
@@ -50,10 +56,19 @@ public sealed class TrainingParts
     /// <summary>The network, and how it is run.</summary>
     public required NetworkRunner Runner { get; init; }
 
-    /// <summary>The freeze plan, applied to that network.</summary>
+    /// <summary>The freeze plan, applied to that network, in the phase in which training begins.</summary>
     public required FrozenModel Frozen { get; init; }
 
-    /// <summary>The optimizer over what the plan trains.</summary>
+    /// <summary>The plan with all of its phases; null for a plan without.</summary>
+    public FreezePlan? Plan { get; init; }
+
+    /// <summary>Takes the audit between epochs; null for that of the frozen model without files to measure changes by.</summary>
+    public Func<FreezeAudit>? Audit { get; init; }
+
+    /// <summary>Is called when a phase has begun; null for nobody.</summary>
+    public Action? PhaseBegan { get; init; }
+
+    /// <summary>The optimizer over what the plan trains; it follows the plan (<see cref="FrozenModelOptimizer"/>).</summary>
     public required NamedOptimizer Optimizer { get; init; }
 
     /// <summary>What is made small.</summary>

@@ -47,7 +47,6 @@ internal static class TrainingTensors
             throw new FrostlineException(
                 $"the checkpoint holds optimizer state of \"{report.Dropped[0]}\", which is not trained; it is the checkpoint "
                     + "of another plan");
-        if (checkpoint.State.LearningRate is { } rate) parts.Optimizer.LearningRate = rate;
         parts.Average?.Restore(checkpoint.Read(TrainingCheckpoint.Average));
         if (checkpoint.State.Pending == 0) return;
         var gradients = checkpoint.Read(TrainingCheckpoint.Gradient);

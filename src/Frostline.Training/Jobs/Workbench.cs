@@ -1,6 +1,7 @@
 using Frostline.Freezing;
 using Frostline.Initialization;
 using Frostline.Native;
+using Frostline.Optimization;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
 using Frostline.Training.Recipes;
@@ -83,7 +84,7 @@ public sealed class Workbench
     /// <param name="network">The network.</param>
     public InitializationReport PreviewInitialization(torch.nn.Module network) => RecipeInitialization.Preview(Recipe, network);
 
-    /// <summary>The freeze plan of the recipe's rules.</summary>
+    /// <summary>The freeze plan of the recipe's rules, with all of its phases.</summary>
     public FreezePlan CreatePlan()
     {
         var plan = new FreezePlan();
@@ -93,10 +94,34 @@ public sealed class Workbench
             Recipe.At(FormattableString.Invariant($"freeze[{i}]"), () => Add(plan, rule));
         }
 
+        if (plan.Plateaus > 0 && Recipe.Train.Plateau is null)
+            throw Recipe.Error("freeze", "a rule waits for a plateau, and nothing says what one is; add plateau: to train, for example plateau: 3");
+        if (plan.PhaseEpochs[^1] is var last && last >= Recipe.Train.Epochs)
+            throw Recipe.Error("freeze", FormattableString.Invariant($"a rule holds from epoch {last} on, and the training has {Recipe.Train.Epochs}, from 0 to {Recipe.Train.Epochs - 1}; lower it or train longer"));
         return plan;
     }
 
-    /// <summary>Applies the recipe's freeze plan.</summary>
+    /// <summary>How parameters are trained apart: the recipe's groups, and the schedules of progressive freezing.</summary>
+    /// <param name="data">The data.</param>
+    public ParameterGroups CreateGroups(TrainingData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        var groups = new ParameterGroups();
+        if (Recipe.Train.LayerDecay is { } factor) groups.LayerDecay(factor);
+        if (!Recipe.Train.DecayNormAndBias) groups.NoDecayOnNormAndBias();
+        foreach (var rule in Recipe.Freeze.OfType<ProgressiveFreezingRule>()) groups.Anneal(FreezingOf(rule), rule.Scaled);
+        for (var i = 0; i < Recipe.Train.Groups.Count; i++)
+        {
+            var rule = Recipe.Train.Groups[i];
+            Recipe.At(
+                FormattableString.Invariant($"train.groups[{i}]"),
+                () => groups.For(rule.Of, rule.LearningRate, rule.WeightDecay, rule.Schedule?.Create(data.Context)));
+        }
+
+        return groups;
+    }
+
+    /// <summary>Applies the first phase of the recipe's freeze plan.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from.</param>
     /// <exception cref="RecipeException">
@@ -105,11 +130,11 @@ public sealed class Workbench
     public FrozenModel ApplyPlan(torch.nn.Module network, InitializationReport initialized) =>
         InFreeze(plan => plan.Apply(network, initialized, Recipe.AllowRandom));
 
-    /// <summary>What the recipe's freeze plan would do; nothing is changed.</summary>
+    /// <summary>What the recipe's freeze plan would do, phase by phase; nothing is changed.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from, or will.</param>
-    public PlanStatus PreviewPlan(torch.nn.Module network, InitializationReport initialized) =>
-        InFreeze(plan => plan.Preview(network, initialized));
+    public IReadOnlyList<PlannedPhase> PreviewPlan(torch.nn.Module network, InitializationReport initialized) =>
+        InFreeze(plan => plan.PreviewPhases(network, initialized));
 
     /// <summary>
     /// The loss: the recipe's, else cross-entropy, or binary cross-entropy for data with several labels a sample.
@@ -162,23 +187,33 @@ public sealed class Workbench
                 + $"{string.Join(", ", names.Keys)}{NearestNames.Hint(wanted, names.Keys)}");
     }
 
-    private static FreezePlan Add(FreezePlan plan, FreezeRule rule)
+    private FreezePlan Add(FreezePlan plan, FreezeRule rule)
     {
+        if (rule.FromPlateau is { } plateau) plan.FromPlateau(plateau);
+        else plan.FromEpoch(rule.FromEpoch ?? 0);
         switch (rule)
         {
             case FreezeSelectionRule freeze:
                 return plan.Freeze(freeze.Freeze, rule.Norm, rule.Dropout);
             case TrainSelectionRule train:
-                return plan.Train(train.Train, rule.Norm, rule.Dropout, train.LearningRate);
+                return plan.Train(train.Train, rule.Norm, rule.Dropout, train.LearningRate, train.WarmUp);
             case PolicyRule policy:
                 if (policy.Parameters is { } trained) plan.Parameters(policy.Of, trained);
                 if (rule.Norm is { } norm) plan.Norm(policy.Of, norm);
                 if (rule.Dropout is { } dropout) plan.Dropout(policy.Of, dropout);
                 return plan;
+            case UnfreezeRule { FromPlateau: { } first } parts:
+                return plan.UnfreezeAtPlateaus(parts.Unfreeze, first, parts.Decay, rule.Norm, rule.Dropout, parts.WarmUp);
+            case UnfreezeRule parts:
+                return plan.UnfreezeGradually(parts.Unfreeze, rule.FromEpoch ?? 1, parts.Every, parts.Decay, rule.Norm, rule.Dropout, parts.WarmUp);
+            case ProgressiveFreezingRule progressive:
+                return plan.FreezeProgressively(FreezingOf(progressive));
             default:
                 throw new InvalidOperationException($"unknown rule {rule.GetType().Name}");
         }
     }
+
+    private ProgressiveFreezing FreezingOf(ProgressiveFreezingRule rule) => new(rule.FreezeProgressively, Recipe.Train.Epochs, rule.First, rule.Cubed);
 
     /// <summary>Errors of the whole plan quote the selector that is wrong: they are given its rule's place.</summary>
     private T InFreeze<T>(Func<FreezePlan, T> work)
@@ -190,17 +225,11 @@ public sealed class Workbench
         }
         catch (FrostlineException error) when (error is not RecipeException)
         {
-            var index = Recipe.Freeze.ToList().FindIndex(
-                rule => error.Message.Contains($"\"{SelectorOf(rule)}\"", StringComparison.Ordinal));
-            throw Recipe.Error(index < 0 ? "freeze" : FormattableString.Invariant($"freeze[{index}]"), error.Message, error);
+            // The first one that is quoted: what comes later may be a hint.
+            var quoted = Recipe.Freeze
+                .SelectMany((rule, index) => rule.Selectors.Select(selector => (index, At: error.Message.IndexOf($"\"{selector}\"", StringComparison.Ordinal))))
+                .Where(found => found.At >= 0).OrderBy(found => found.At).Select(found => (int?)found.index).FirstOrDefault();
+            throw Recipe.Error(quoted is { } rule ? FormattableString.Invariant($"freeze[{rule}]") : "freeze", error.Message, error);
         }
     }
-
-    private static string SelectorOf(FreezeRule rule) => rule switch
-    {
-        FreezeSelectionRule freeze => freeze.Freeze,
-        TrainSelectionRule train => train.Train,
-        PolicyRule policy => policy.Of,
-        _ => "",
-    };
 }

@@ -28,12 +28,31 @@ public sealed record TrainSettings
     [DefaultItem("constant")]
     public CatalogItem<LearningRateSchedule>? Schedule { get; init; }
 
+    /// <summary>How some parameters are trained apart, in order; the last match wins. Default: all alike, by the freeze rules' factors.</summary>
+    public IReadOnlyList<GroupRule> Groups { get; init; } = [];
+
+    /// <summary>
+    /// The factor on the learning rate from each stage of the network to the one below it (layer-wise decay), for example 0.75. Default: no
+    /// decay.
+    /// </summary>
+    [Range(0d, 1d, MinimumIsExclusive = true)]
+    public double? LayerDecay { get; init; }
+
+    /// <summary>Whether weight decay is applied to norms and biases (parameters of one dimension) too. Default: true.</summary>
+    public bool DecayNormAndBias { get; init; } = true;
+
     /// <summary>The greatest L2 norm of all gradients together; greater ones are scaled down to it. Default: no limit.</summary>
     [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
     public double? ClipGradientNorm { get; init; }
 
     /// <summary>Ends training when a metric stops getting better. Default: train all epochs.</summary>
-    public EarlyStoppingSettings? EarlyStopping { get; init; }
+    public PatienceSettings? EarlyStopping { get; init; }
+
+    /// <summary>When a metric counts as having stopped getting better, for freeze rules with <c>from-plateau</c>. Default: never.</summary>
+    public PatienceSettings? Plateau { get; init; }
+
+    /// <summary>How the frozen part is checked besides at the end. Default: at the end only.</summary>
+    public AuditSettings Audit { get; init; } = new();
 
     /// <summary>
     /// The order of samples: <c>shuffled</c> sees each once an epoch, <c>balanced</c> draws every class equally often. Default:
@@ -72,10 +91,10 @@ public sealed record CheckpointSettings
     public double? Seconds { get; init; } = 60;
 }
 
-/// <summary>Ends training when a metric stops getting better.</summary>
-public sealed record EarlyStoppingSettings
+/// <summary>When a metric has stopped getting better.</summary>
+public sealed record PatienceSettings
 {
-    /// <summary>After how many epochs without a better value training ends. Default: 5.</summary>
+    /// <summary>After how many epochs without a better value that is so. Default: 5.</summary>
     [Shorthand]
     [Range(1, int.MaxValue)]
     public int Patience { get; init; } = 5;
@@ -86,4 +105,44 @@ public sealed record EarlyStoppingSettings
     /// <summary>How much better a value has to be to count. Default: 0.</summary>
     [Range(0d, double.MaxValue)]
     public double MinimumChange { get; init; }
+}
+
+/// <summary>How some parameters are trained apart. What is not said stays as earlier rules, the optimizer and the schedule have it.</summary>
+public sealed record GroupRule : ICheckedOptions
+{
+    /// <summary>A selector: which parameters.</summary>
+    [RequiredKey]
+    public required string Of { get; init; }
+
+    /// <summary>The factor on the learning rate, besides that of the freeze rules. Default: unchanged.</summary>
+    [Multiplier]
+    [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
+    public double? LearningRate { get; init; }
+
+    /// <summary>The weight decay. Default: unchanged.</summary>
+    [Range(0d, double.MaxValue)]
+    public double? WeightDecay { get; init; }
+
+    /// <summary>A learning-rate schedule of their own; it cannot follow a metric. Default: that of the training.</summary>
+    public CatalogItem<LearningRateSchedule>? Schedule { get; init; }
+
+    /// <inheritdoc/>
+    public OptionProblem? Check() => LearningRate is null && WeightDecay is null && Schedule is null
+        ? new OptionProblem(nameof(Of), "the group says nothing; add learning-rate:, weight-decay: or schedule:")
+        : null;
+}
+
+/// <summary>How the frozen part is checked, bit for bit, besides at the end.</summary>
+public sealed record AuditSettings
+{
+    /// <summary>After how many epochs, each time; a training whose frozen tensors move stops there. Default: at the end only.</summary>
+    [Shorthand]
+    [Range(1, int.MaxValue)]
+    public int? Every { get; init; }
+
+    /// <summary>
+    /// Whether frozen tensors are copied to <c>checkpoint/frozen.safetensors</c> in the run folder, so that the audit can say by how much
+    /// something moved that was not loaded from a checkpoint as it is. Default: false.
+    /// </summary>
+    public bool Copies { get; init; }
 }

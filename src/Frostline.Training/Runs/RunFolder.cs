@@ -11,6 +11,8 @@ namespace Frostline.Training.Runs;
 /// cref="TrainingCheckpoint"/></description></item>
 /// <item><term><c>checkpoint/best.safetensors</c></term><description>the network of the best epoch so far, a model
 /// file</description></item>
+/// <item><term><c>checkpoint/frozen.safetensors</c></term><description>what the frozen tensors were, where the recipe asks for it
+/// (<c>audit: { copies: true }</c>)</description></item>
 /// <item><term><c>initialization.json</c></term><description>where each tensor's first value came from, an
 /// <see cref="Initialization.InitializationReport"/></description></item>
 /// <item><term><c>metrics.jsonl</c></term><description>a line for each step and each epoch</description></item>
@@ -59,6 +61,9 @@ public sealed class RunFolder
 
     /// <summary>The network of the best epoch so far.</summary>
     public string Best => System.IO.Path.Combine(Checkpoints, "best.safetensors");
+
+    /// <summary>What the run's frozen tensors were; only where the recipe asks for copies.</summary>
+    public string Frozen => System.IO.Path.Combine(Checkpoints, "frozen.safetensors");
 
     /// <summary>Creates the folder for a new run, or opens it to resume one.</summary>
     /// <param name="resume">Whether a run that is there is gone on with.</param>

@@ -39,6 +39,9 @@ public sealed record RunSummary
     /// <summary>Whether anything frozen moved.</summary>
     public required AuditSummary Audit { get; init; }
 
+    /// <summary>The phases of the freeze plan that the training went through, in order.</summary>
+    public IReadOnlyList<PhaseSummary> Phases { get; init; } = [];
+
     /// <summary>How long it took.</summary>
     public required SecondsSummary Seconds { get; init; }
 
@@ -152,6 +155,12 @@ public sealed record BestSummary(
 /// error.</param>
 public sealed record AuditSummary(
     int FrozenTensors, int Moved, IReadOnlyList<string> MovedNames, IReadOnlyList<string> DriftedNames);
+
+/// <summary>A phase of a training.</summary>
+/// <param name="Epoch">Its first epoch, from 1.</param>
+/// <param name="Trainable">How many numbers were trained in it.</param>
+/// <param name="FrostLine">The first stage in which anything could change; null without stages, or where nothing could.</param>
+public sealed record PhaseSummary(int Epoch, long Trainable, string? FrostLine);
 
 /// <summary>How long a training took, in seconds, over all its resumptions.</summary>
 /// <param name="Initialize">Building and initialising the network.</param>

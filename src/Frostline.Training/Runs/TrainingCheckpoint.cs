@@ -21,8 +21,8 @@ public sealed class TrainingCheckpoint : IDisposable
     /// <summary>The metadata key of the recipe as resolved, which has to be the same when resuming.</summary>
     public const string RecipeKey = "frostline.recipe";
 
-    /// <summary>The metadata key of the fingerprints that the network's tensors had when training began.</summary>
-    public const string FingerprintsKey = "frostline.fingerprints";
+    /// <summary>The metadata key of the audit's ledger: what the tensors were, and what was found so far.</summary>
+    public const string LedgerKey = "frostline.ledger";
 
     /// <summary>The section of the network's parameters and buffers.</summary>
     public const string Model = "model";
@@ -63,7 +63,7 @@ public sealed class TrainingCheckpoint : IDisposable
             [StateKey] = JsonSerializer.Serialize(state, RunJson.Line),
         };
         var tensors = sections.SelectMany(
-            section => section.Value.Select(named => Source($"{section.Key}.{named.Name}", named.Tensor)));
+            section => section.Value.Select(named => TensorBytes.SourceOf($"{section.Key}.{named.Name}", named.Tensor)));
         SafetensorsWriter.Write(path, [.. tensors], entries);
     }
 
@@ -143,8 +143,4 @@ public sealed class TrainingCheckpoint : IDisposable
 
     private IEnumerable<TensorInfo> InSection(string section) =>
         _file.Tensors.Where(info => info.Name.StartsWith(section + ".", StringComparison.Ordinal));
-
-    private static TensorSource Source(string name, torch.Tensor tensor) => new(
-        new TensorInfo(name, TensorBytes.TypeOf(tensor), tensor.shape),
-        stream => TensorBytes.Use(tensor, piece => stream.Write(piece)));
 }

@@ -33,9 +33,6 @@ public sealed record TrainingState
     /// <summary>The sum of their losses, each times its weight.</summary>
     public double PendingLoss { get; init; }
 
-    /// <summary>The base learning rate of the last step; null before the first.</summary>
-    public double? LearningRate { get; init; }
-
     /// <summary>The sum of the epoch's losses, each times its weight.</summary>
     public double LossSum { get; init; }
 
@@ -52,7 +49,13 @@ public sealed record TrainingState
     public ScheduleState Schedule { get; init; } = new();
 
     /// <summary>Early stopping's memory.</summary>
-    public EarlyStoppingState EarlyStopping { get; init; } = new();
+    public MetricWatchState EarlyStopping { get; init; } = new();
+
+    /// <summary>The memory of the watch for plateaus.</summary>
+    public MetricWatchState Plateau { get; init; } = new();
+
+    /// <summary>For each plateau so far the epoch, from 0, at whose beginning it was over: rules that wait for it hold from then on.</summary>
+    public IReadOnlyList<int> Plateaus { get; init; } = [];
 
     /// <summary>The best epoch so far.</summary>
     public BestSummary? Best { get; init; }

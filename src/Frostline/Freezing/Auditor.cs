@@ -7,24 +7,37 @@ using TorchSharp;
 namespace Frostline.Freezing;
 
 /// <summary>Compares fingerprints under a plan, and measures by how much something moved where the values before are at hand.</summary>
-internal sealed class Auditor(PlanStatus plan, Fingerprints before, Checkpoint? reference, InitializationReport? initialized)
+internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList<Checkpoint> references, InitializationReport? initialized)
 {
+    private readonly Fingerprints _before = ledger.Fingerprints;
+
     /// <summary>Compares.</summary>
     /// <param name="after">What the tensors are.</param>
     /// <param name="bytes">The bytes of a tensor as it is, or null where there is none.</param>
-    /// <param name="within">The only names to look at; null for all, and then trained parameters are looked at too.</param>
-    internal FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string>? within = null)
+    /// <param name="causeOf">Why a trained parameter has most likely not moved.</param>
+    /// <returns>The findings, together with those of earlier phases.</returns>
+    internal FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, Func<string, string> causeOf) =>
+        Compare(after, bytes, within: null, causeOf);
+
+    /// <summary>Compares what lies in a file, without trained parameters and earlier phases.</summary>
+    /// <param name="after">What the tensors are.</param>
+    /// <param name="bytes">The bytes of a tensor as it is, or null where there is none.</param>
+    /// <param name="within">The only names to look at.</param>
+    internal FreezeAudit CompareFile(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string> within) =>
+        Compare(after, bytes, within, _ => "");
+
+    private FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string>? within, Func<string, string> causeOf)
     {
         var frozen = 0;
-        var moved = new List<MovedTensor>();
-        var stated = new List<MovedTensor>();
-        var untouched = new List<string>();
+        var moved = new List<MovedTensor>(within is null ? ledger.Moved : []);
+        var stated = new List<MovedTensor>(within is null ? ledger.StatedDrift : []);
+        var untouched = new List<UnmovedTensor>(within is null ? ledger.Unmoved : []);
         var trainedOwners = plan.Tensors.Where(tensor => tensor.State == TensorState.Trained).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
         var owners = plan.Tensors.Where(tensor => tensor.Kind == NodeKind.Parameter).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
         foreach (var tensor in plan.Tensors)
         {
             if (within is not null && !within.Contains(tensor.Name)) continue;
-            var change = ChangeOf(before.Find(tensor.Name), after.Find(tensor.Name));
+            var change = ChangeOf(_before.Find(tensor.Name), after.Find(tensor.Name));
             switch (tensor.State)
             {
                 case TensorState.Frozen or TensorState.Drifting:
@@ -35,12 +48,16 @@ internal sealed class Auditor(PlanStatus plan, Fingerprints before, Checkpoint? 
                     stated.Add(Measure(tensor, drift, bytes));
                     break;
                 case TensorState.Trained when change is null && within is null && tensor.Elements > 0:
-                    untouched.Add(tensor.Name);
+                    untouched.Add(new UnmovedTensor(tensor.Name, causeOf(tensor.Name)));
                     break;
             }
         }
 
-        return new FreezeAudit(frozen, moved, stated, untouched);
+        return new FreezeAudit(
+            frozen, Distinct(moved, tensor => tensor.Name), Distinct(stated, tensor => tensor.Name), Distinct(untouched, tensor => tensor.Name));
+
+        // What an earlier phase found, and this one finds again, is one finding.
+        static List<T> Distinct<T>(List<T> found, Func<T, string> nameOf) => [.. found.DistinctBy(nameOf, StringComparer.Ordinal)];
     }
 
     private static TensorChange? ChangeOf(Fingerprint? before, Fingerprint? after)
@@ -54,31 +71,42 @@ internal sealed class Auditor(PlanStatus plan, Fingerprints before, Checkpoint? 
     private MovedTensor Measure(TensorStatus tensor, TensorChange change, Func<string, byte[]?> bytes)
     {
         var result = new MovedTensor(tensor.Name, tensor.Kind, change);
-        if (change != TensorChange.Values || reference is null || FindBefore(tensor.Name) is not { } info || bytes(tensor.Name) is not { } now) return result;
-        var type = before.Find(tensor.Name)!.Type;
-        if (TensorBytes.ToScalarType(info.Type).ToString() != type || info.ByteCount != now.Length) return result;
-
-        var then = reference.Read(info.Name);
-        var size = info.Type.Size();
+        if (change != TensorChange.Values || ReadBefore(tensor.Name) is not var (type, then) || bytes(tensor.Name) is not { } now) return result;
+        var size = type.Size();
         var changed = 0L;
         for (var i = 0; i < now.Length; i += size)
             if (!now.AsSpan(i, size).SequenceEqual(then.AsSpan(i, size))) changed++;
-        return result with { ChangedElements = changed, LargestChange = LargestChange(info, then, now) };
+        return result with { ChangedElements = changed, LargestChange = LargestChange(type, then, now) };
     }
 
-    /// <summary>The tensor in the reference: by the network's name, or by the one under which it was loaded.</summary>
-    private TensorInfo? FindBefore(string name)
+    /// <summary>
+    /// The bytes that a tensor had: from the first reference that has them, by the network's name or the one under which it was loaded. What
+    /// is not bit for bit what it was (cast, adapted, trained since) says nothing about the change.
+    /// </summary>
+    private (TensorType Type, byte[] Bytes)? ReadBefore(string name)
     {
-        if (reference!.TryFind(name, out var tensor)) return tensor;
-        return initialized?.Find(name)?.Origin is Origin.Loaded loaded && reference.TryFind(loaded.Key, out tensor) ? tensor : null;
+        var print = _before.Find(name)!;
+        string[] names = initialized?.Find(name)?.Origin is Origin.Loaded loaded ? [name, loaded.Key] : [name];
+        foreach (var reference in references)
+        {
+            foreach (var candidate in names)
+            {
+                if (!reference.TryFind(candidate, out var info) || TensorBytes.ToScalarType(info.Type).ToString() != print.Type) continue;
+                var bytes = reference.Read(candidate);
+                if (Fingerprints.HashOf(bytes) == print.Hash) return (info.Type, bytes);
+            }
+        }
+
+        return null;
     }
 
-    private static double LargestChange(TensorInfo info, byte[] then, byte[] now)
+    private static double LargestChange(TensorType elements, byte[] then, byte[] now)
     {
         using var scope = torch.NewDisposeScope();
         using var grad = torch.no_grad();
-        var type = TensorBytes.ToScalarType(info.Type);
-        var (a, b) = (torch.empty([info.ElementCount], type), torch.empty([info.ElementCount], type));
+        var type = TensorBytes.ToScalarType(elements);
+        var count = now.Length / elements.Size();
+        var (a, b) = (torch.empty([count], type), torch.empty([count], type));
         TensorBytes.Write(a, then);
         TensorBytes.Write(b, now);
         return (a.to(torch.ScalarType.Float64) - b.to(torch.ScalarType.Float64)).abs().max().item<double>();

@@ -83,12 +83,27 @@ public sealed class Fingerprints
         foreach (var name in names)
         {
             if (!checkpoint.TryFind(name, out var tensor)) continue;
-            var hash = new XxHash128();
-            hash.Append(checkpoint.Read(name));
-            prints[name] = new Fingerprint(TensorBytes.ToScalarType(tensor.Type).ToString(), tensor.ShapeText, HexOf(hash));
+            prints[name] = new Fingerprint(TensorBytes.ToScalarType(tensor.Type).ToString(), tensor.ShapeText, HashOf(checkpoint.Read(name)));
         }
 
         return new Fingerprints(prints);
+    }
+
+    /// <summary>These fingerprints, but those of some tensors from elsewhere.</summary>
+    internal Fingerprints With(IEnumerable<string> names, Fingerprints other)
+    {
+        var merged = new Dictionary<string, Fingerprint>(_byName, StringComparer.Ordinal);
+        foreach (var name in names)
+            if (other.Find(name) is { } print) merged[name] = print;
+        return new Fingerprints(merged);
+    }
+
+    /// <summary>The hash of a tensor's bytes in row-major order, as a fingerprint has it.</summary>
+    internal static string HashOf(ReadOnlySpan<byte> bytes)
+    {
+        var hash = new XxHash128();
+        hash.Append(bytes);
+        return HexOf(hash);
     }
 
     private static string HexOf(XxHash128 hash) => Convert.ToHexStringLower(hash.GetCurrentHash());

@@ -38,11 +38,20 @@ public sealed record MovedTensor(string Name, NodeKind Kind, TensorChange Change
     }
 }
 
+/// <summary>A trained parameter that is what it was.</summary>
+/// <param name="Name">Its dotted name.</param>
+/// <param name="Cause">The likely cause, in a few words.</param>
+public sealed record UnmovedTensor(string Name, string Cause)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name} ({Cause})";
+}
+
 /// <summary>A bit-exact comparison of every parameter and buffer before and after.</summary>
 public sealed class FreezeAudit
 {
     internal FreezeAudit(
-        int frozenTensors, IReadOnlyList<MovedTensor> moved, IReadOnlyList<MovedTensor> stated, IReadOnlyList<string> untouched)
+        int frozenTensors, IReadOnlyList<MovedTensor> moved, IReadOnlyList<MovedTensor> stated, IReadOnlyList<UnmovedTensor> untouched)
     {
         FrozenTensors = frozenTensors;
         Moved = moved;
@@ -63,9 +72,9 @@ public sealed class FreezeAudit
     public IReadOnlyList<MovedTensor> StatedDrift { get; }
 
     /// <summary>
-    /// Trained parameters that are what they were: no gradient reaches them, or nothing was trained yet. Empty for files.
+    /// Trained parameters that are what they were, of phases that are over too, each with the likely cause. Empty for files.
     /// </summary>
-    public IReadOnlyList<string> TrainedButUnmoved { get; }
+    public IReadOnlyList<UnmovedTensor> TrainedButUnmoved { get; }
 
     /// <summary>Fails where anything moved that had to stay.</summary>
     /// <exception cref="FreezeException">Names the first few, and by how much they moved where that is known.</exception>
@@ -79,23 +88,4 @@ public sealed class FreezeAudit
     public override string ToString() => Moved.Count == 0
         ? $"{FrozenTensors} frozen tensors, none moved"
         : $"{FrozenTensors} frozen tensors, {Moved.Count} moved: {FreezeException.Few([.. Moved.Select(moved => moved.ToString())], 5)}";
-
-    /// <summary>Reads a written file again and compares its frozen tensors with what they were.</summary>
-    /// <param name="path">A checkpoint by the network's names.</param>
-    /// <param name="plan">Which tensors had to stay.</param>
-    /// <param name="before">What they were.</param>
-    /// <param name="reference">A file with the values before; default none.</param>
-    /// <param name="initialized">Under which names the values were loaded from <paramref name="reference"/>; default the network's.</param>
-    /// <exception cref="CheckpointException">The file cannot be read.</exception>
-    public static FreezeAudit OfFile(
-        string path, PlanStatus plan, Fingerprints before, Checkpoint? reference = null, InitializationReport? initialized = null)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(before);
-        using var written = Checkpoint.Open(path);
-        var persistent = plan.Tensors.Where(tensor => tensor.Persistent).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
-        var after = Fingerprints.Of(written, persistent);
-        return new Auditor(plan, before, reference, initialized)
-            .Compare(after, name => written.TryFind(name, out _) ? written.Read(name) : null, persistent);
-    }
 }

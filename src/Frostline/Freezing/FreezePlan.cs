@@ -22,10 +22,15 @@ namespace Frostline.Freezing;
 /// parameters can be frozen. Dropout is the whole family, and every module that draws at random while training (RReLU, and
 /// the recurrent and attention modules, whose inner rate TorchSharp does not show).
 /// </para>
+/// <para>
+/// A plan may change while a network is trained: rules after <see cref="FromEpoch"/> or <see cref="FromPlateau"/> join later, in their
+/// place in the order. A stretch with the same rules is a phase; <see cref="At"/> gives its plan, for <see cref="FrozenModel.Update"/>.
+/// </para>
 /// </remarks>
-public sealed class FreezePlan
+public sealed partial class FreezePlan
 {
     private readonly List<FreezePlanRule> _rules = [];
+    private PhaseStart _start;
 
     /// <summary>The rules as text, in order; for logs and tables.</summary>
     public IReadOnlyList<string> Rules => [.. _rules.Select(rule => rule.Text)];
@@ -42,7 +47,7 @@ public sealed class FreezePlan
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
     public FreezePlan Freeze(string selector, NormPolicy? norm = null, bool? dropout = null) =>
-        Add("freeze", selector, trained: false, norm ?? NormPolicy.Hold, dropout ?? false, buffersHeld: true, stated: (norm, dropout));
+        Add("freeze", selector, new(Trained: false, norm ?? NormPolicy.Hold, dropout ?? false, BuffersHeld: true), (norm, dropout));
 
     /// <summary>Trains: parameters are trained, norm statistics move, dropout is on.</summary>
     /// <param name="selector">What is trained.</param>
@@ -52,13 +57,16 @@ public sealed class FreezePlan
     /// </param>
     /// <param name="dropout">Whether dropout is active; null, the default, for on.</param>
     /// <param name="learningRate">The factor on the optimizer's learning rate; default 1, finite and above 0.</param>
+    /// <param name="warmUp">
+    /// Over how many epochs the rate rises linearly, from when a parameter began to be trained; default 0, at once.
+    /// </param>
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The factor is not finite or not above 0.</exception>
-    public FreezePlan Train(string selector, NormPolicy? norm = null, bool? dropout = null, double learningRate = 1)
+    /// <exception cref="ArgumentOutOfRangeException">The factor is not finite or not above 0, or the warm-up not finite or negative.</exception>
+    public FreezePlan Train(string selector, NormPolicy? norm = null, bool? dropout = null, double learningRate = 1, double warmUp = 0)
     {
-        CheckMultiplier(learningRate);
-        return Add("train", selector, trained: true, norm ?? NormPolicy.Move, dropout ?? true, buffersHeld: false, learningRate, (norm, dropout));
+        CheckRate(learningRate, warmUp);
+        return Add("train", selector, new(Trained: true, norm ?? NormPolicy.Move, dropout ?? true, BuffersHeld: false, learningRate, warmUp), (norm, dropout));
     }
 
     /// <summary>
@@ -68,13 +76,14 @@ public sealed class FreezePlan
     /// <param name="selector">Which parameters.</param>
     /// <param name="trained">Whether they are trained.</param>
     /// <param name="learningRate">The factor on the optimizer's learning rate; default 1, finite and above 0.</param>
+    /// <param name="warmUp">As of <see cref="Train"/>.</param>
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The factor is not finite or not above 0.</exception>
-    public FreezePlan Parameters(string selector, bool trained, double learningRate = 1)
+    /// <exception cref="ArgumentOutOfRangeException">The factor is not finite or not above 0, or the warm-up not finite or negative.</exception>
+    public FreezePlan Parameters(string selector, bool trained, double learningRate = 1, double warmUp = 0)
     {
-        CheckMultiplier(learningRate);
-        return Add(trained ? "train parameters of" : "freeze parameters of", selector, trained, null, null, null, learningRate);
+        CheckRate(learningRate, warmUp);
+        return Add(trained ? "train parameters of" : "freeze parameters of", selector, new(trained, LearningRate: learningRate, WarmUp: warmUp));
     }
 
     /// <summary>Sets only what norm statistics do.</summary>
@@ -82,19 +91,19 @@ public sealed class FreezePlan
     /// <param name="policy">Whether their statistics move.</param>
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
-    public FreezePlan Norm(string selector, NormPolicy policy) => Add("of", selector, null, policy, null, null, stated: (policy, null));
+    public FreezePlan Norm(string selector, NormPolicy policy) => Add("of", selector, new(Norm: policy), (policy, null));
 
     /// <summary>Sets only whether dropout is active while training.</summary>
     /// <param name="selector">Which dropouts.</param>
     /// <param name="active">Whether they are active.</param>
     /// <returns>This plan.</returns>
     /// <exception cref="SelectionException">The selector cannot be read.</exception>
-    public FreezePlan Dropout(string selector, bool active) => Add("of", selector, null, null, active, null, stated: (null, active));
+    public FreezePlan Dropout(string selector, bool active) => Add("of", selector, new(Dropout: active), (null, active));
 
     /// <summary>
-    /// Applies the plan: sets which parameters require gradients, takes away the gradients of frozen ones, and puts what is held
-    /// into inference mode, where it stays through any later <c>train()</c>, <c>eval()</c> and <c>to()</c>, called on whatever
-    /// module. Either everything is done or, where something is wrong, nothing.
+    /// Applies the plan, where it has phases its first one: sets which parameters require gradients, takes away the gradients of frozen
+    /// ones, and puts what is held into inference mode, where it stays through any later <c>train()</c>, <c>eval()</c> and
+    /// <c>to()</c>, called on whatever module. Either everything is done or, where something is wrong, nothing.
     /// </summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">
@@ -102,59 +111,58 @@ public sealed class FreezePlan
     /// </param>
     /// <param name="allowRandom">Whether tensors that were drawn, or whose origin is unknown, may be frozen; default false.</param>
     /// <returns>The frozen model; disposing it restores what was found.</returns>
-    /// <exception cref="SelectionException">A selector of the plan matches nothing.</exception>
+    /// <exception cref="SelectionException">A selector of the plan, of any phase, matches nothing.</exception>
     /// <exception cref="FreezeException">
-    /// A rule has no effect, a tied parameter is frozen under one name and trained under another, something frozen was never
+    /// A rule has no effect in any phase, a tied parameter is frozen under one name and trained under another, something frozen was never
     /// loaded, or another plan is applied to the network or a part of it.
     /// </exception>
     public FrozenModel Apply(torch.nn.Module network, InitializationReport? initialized = null, bool allowRandom = false)
     {
-        var resolution = PlanResolution.Of(ModuleTree.Of(network), this);
+        var resolution = PlanPhases.Resolve(ModuleTree.Of(network), this)[0].Resolution;
         if (!allowRandom) OriginCheck.Refuse(OriginCheck.Doubts(resolution, initialized));
         return FrozenModel.Create(resolution, initialized, allowRandom);
     }
 
-    /// <summary>Says what the plan would do, and does nothing.</summary>
+    /// <summary>Says what the plan, where it has phases its first one, would do, and does nothing.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from; decides on <see cref="PlanStatus.Doubts"/>.</param>
     /// <exception cref="SelectionException">A selector of the plan matches nothing.</exception>
     /// <exception cref="FreezeException">A rule has no effect, or a tied parameter is frozen under one name and trained under another.</exception>
-    public PlanStatus Preview(torch.nn.Module network, InitializationReport? initialized = null)
-    {
-        var resolution = PlanResolution.Of(ModuleTree.Of(network), this);
-        return PlanStatus.Of(resolution, OriginCheck.Doubts(resolution, initialized));
-    }
+    public PlanStatus Preview(torch.nn.Module network, InitializationReport? initialized = null) => PreviewPhases(network, initialized)[0].Status;
 
-    private FreezePlan Add(
-        string verb, string selector, bool? trained, NormPolicy? norm, bool? dropout, bool? buffersHeld, double learningRate = 1,
-        (NormPolicy? Norm, bool? Dropout) stated = default)
+    private FreezePlan Add(string verb, string selector, FreezeSettings settings, (NormPolicy? Norm, bool? Dropout) stated = default)
     {
         var text = $"{verb} \"{selector}\"";
         if (stated.Norm is { } policy) text += policy == NormPolicy.Hold ? ", norm hold" : ", norm move";
         if (stated.Dropout is { } active) text += active ? ", dropout on" : ", dropout off";
-        if (learningRate != 1) text += string.Create(CultureInfo.InvariantCulture, $", learning rate {learningRate:R}x");
-        _rules.Add(new FreezePlanRule(text, Selector.Parse(selector), trained, norm, dropout, buffersHeld, learningRate));
+        if (settings.LearningRate != 1) text += string.Create(CultureInfo.InvariantCulture, $", learning rate {settings.LearningRate:R}x");
+        if (settings.WarmUp != 0) text += string.Create(CultureInfo.InvariantCulture, $", warm-up {settings.WarmUp:R}");
+        _rules.Add(new FreezePlanRule(text + _start, Selector.Parse(selector), settings, _start));
         return this;
     }
 
-    private FreezePlan Add(
-        string verb, string selector, bool? trained, NormPolicy? norm, bool? dropout, bool? buffersHeld, (NormPolicy? Norm, bool? Dropout) stated) =>
-        Add(verb, selector, trained, norm, dropout, buffersHeld, 1, stated);
-
-    private static void CheckMultiplier(double learningRate)
+    private static void CheckRate(double learningRate, double warmUp)
     {
         if (!double.IsFinite(learningRate) || learningRate <= 0)
             throw new ArgumentOutOfRangeException(nameof(learningRate), learningRate, "the factor on the learning rate has to be finite and above 0");
+        if (!double.IsFinite(warmUp) || warmUp < 0)
+            throw new ArgumentOutOfRangeException(nameof(warmUp), warmUp, "the warm-up has to be a number of epochs, 0 or more");
     }
 }
 
-/// <summary>One rule: each setting that is null is left as earlier rules have it.</summary>
+/// <summary>One rule.</summary>
 /// <param name="Text">The rule as it is shown.</param>
 /// <param name="Selector">What it is for.</param>
+/// <param name="Settings">What it sets.</param>
+/// <param name="Start">From when on it holds.</param>
+internal sealed record FreezePlanRule(string Text, Selector Selector, FreezeSettings Settings, PhaseStart Start);
+
+/// <summary>What a rule sets: each setting that is null is left as earlier rules have it.</summary>
 /// <param name="Trained">Whether parameters are trained.</param>
 /// <param name="Norm">What norm statistics do.</param>
 /// <param name="Dropout">Whether dropout is active.</param>
 /// <param name="BuffersHeld">Whether buffers other than statistics have to stay as they are.</param>
 /// <param name="LearningRate">The factor on the learning rate of the parameters.</param>
-internal sealed record FreezePlanRule(
-    string Text, Selector Selector, bool? Trained, NormPolicy? Norm, bool? Dropout, bool? BuffersHeld, double LearningRate);
+/// <param name="WarmUp">Over how many epochs the rate of a parameter rises that begins to be trained.</param>
+internal sealed record FreezeSettings(
+    bool? Trained = null, NormPolicy? Norm = null, bool? Dropout = null, bool? BuffersHeld = null, double LearningRate = 1, double WarmUp = 0);

@@ -10,7 +10,8 @@ internal sealed class FreezeUndo
 {
     private readonly ModuleTree _tree;
     private readonly ModuleModes _modes;
-    private readonly List<(TensorEntry Entry, bool RequiresGrad)> _requiresGrad = [];
+    private readonly GuardScope _scope = new();
+    private readonly Dictionary<string, (TensorEntry Entry, bool RequiresGrad)> _requiresGrad = new(StringComparer.Ordinal);
     private readonly List<(string Name, FreezeGuard Guard)> _guards = [];
 
     internal FreezeUndo(ModuleTree tree)
@@ -22,36 +23,38 @@ internal sealed class FreezeUndo
     /// <summary>The guards, by the names of the modules that they hold.</summary>
     internal IReadOnlyList<(string Name, FreezeGuard Guard)> Guards => _guards;
 
+    /// <summary>
+    /// Brings the network from whatever plan it is under to another. Guards come first: they are what may be impossible, and what was
+    /// done till then is taken back by applying the former plan again.
+    /// </summary>
+    /// <exception cref="FreezeException">A module cannot be held in inference mode.</exception>
     internal void Apply(PlanResolution resolution)
     {
-        foreach (var (entry, state, _) in resolution.Tensors)
+        var held = resolution.Modules.Where(module => module.Held).ToDictionary(module => module.Entry.Name, StringComparer.Ordinal);
+        Release(_guards.Where(pair => !held.ContainsKey(pair.Name)).ToList());
+        var guarded = _guards.Select(pair => pair.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var (name, module) in held.Where(pair => !guarded.Contains(pair.Key)))
+        {
+            var guard = FreezeGuard.On(module.Entry.Module, _scope);
+            if (guard is not null) _guards.Add((name, guard));
+            else if (module.HoldRequired)
+                throw new FreezeException($"\"{name}\" ({module.Entry.Module.GetType().Name}) keeps its children to itself and cannot be held in inference mode");
+        }
+
+        foreach (var (entry, state, _, _) in resolution.Tensors)
         {
             if (entry.Kind != NodeKind.Parameter) continue;
-            _requiresGrad.Add((entry, entry.Tensor.requires_grad));
+            _requiresGrad.TryAdd(entry.Name, (entry, entry.Tensor.requires_grad));
             entry.Tensor.requires_grad = state == TensorState.Trained;
             // An optimizer moves whatever has a gradient, a zero one too: by momentum, weight decay and Adam's moments.
             if (state != TensorState.Trained) entry.Tensor.grad = null;
-        }
-
-        var scope = new GuardScope();
-        foreach (var module in resolution.Modules.Where(module => module.Held))
-        {
-            var guard = FreezeGuard.On(module.Entry.Module, scope);
-            if (guard is not null) _guards.Add((module.Entry.Name, guard));
-            else if (module.HoldRequired)
-                throw new FreezeException($"\"{module.Entry.Name}\" ({module.Entry.Module.GetType().Name}) keeps its children to itself and cannot be held in inference mode");
         }
     }
 
     internal void Run()
     {
-        var wanted = WantedModes();
-        foreach (var (_, guard) in _guards)
-            if (!guard.Target.IsDisposed()) guard.Remove();
-        _guards.Clear();
-        ModuleModes.Restore(wanted);
-
-        foreach (var (entry, requiresGrad) in _requiresGrad)
+        Release([.. _guards]);
+        foreach (var (entry, requiresGrad) in _requiresGrad.Values)
         {
             // to() may have replaced the parameter; the one that is there now gets what the old one had.
             var owner = _tree.Modules.First(module => module.Name == entry.Owner).Module;
@@ -61,15 +64,29 @@ internal sealed class FreezeUndo
         _requiresGrad.Clear();
     }
 
-    /// <summary>For the held modules and what lies in them: the mode asked for last, or else the mode that was found.</summary>
-    private List<(torch.nn.Module Module, bool Training)> WantedModes()
+    /// <summary>Takes guards away, and gives the modules the modes that they would have without.</summary>
+    private void Release(List<(string Name, FreezeGuard Guard)> guards)
     {
-        var requested = _guards.ToDictionary(pair => pair.Name, pair => pair.Guard.Requested, StringComparer.Ordinal);
+        var wanted = WantedModes(guards);
+        foreach (var pair in guards)
+        {
+            if (!pair.Guard.Target.IsDisposed()) pair.Guard.Remove();
+            _guards.Remove(pair);
+        }
+
+        ModuleModes.Restore(wanted);
+    }
+
+    /// <summary>For what only these guards hold, and what lies in it: the mode asked for last, or else the mode that was found.</summary>
+    private List<(torch.nn.Module Module, bool Training)> WantedModes(List<(string Name, FreezeGuard Guard)> released)
+    {
+        var guards = _guards.ToDictionary(pair => pair.Name, pair => pair.Guard, StringComparer.Ordinal);
+        var leaving = released.Select(pair => pair.Guard).ToHashSet();
         var wanted = new List<(torch.nn.Module, bool)>();
         foreach (var (name, module, found) in _modes.Modes)
         {
-            var holder = ModuleStates.SelfAndAncestors(name).FirstOrDefault(requested.ContainsKey);
-            if (holder is not null) wanted.Add((module, requested[holder] ?? found));
+            var holder = ModuleStates.SelfAndAncestors(name).FirstOrDefault(guards.ContainsKey);
+            if (holder is not null && leaving.Contains(guards[holder])) wanted.Add((module, guards[holder].Requested ?? found));
         }
 
         return wanted;

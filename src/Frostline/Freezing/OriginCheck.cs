@@ -21,7 +21,7 @@ internal static class OriginCheck
         var frozenNorms = resolution.Modules.Where(module => module.Entry.Module is FrozenBatchNorm).Select(module => module.Entry.Name).ToHashSet(StringComparer.Ordinal);
         var names = resolution.Tree.Tensors.ToLookup(entry => entry.AliasOf ?? entry.Name, entry => entry.Name, StringComparer.Ordinal);
         var doubts = new List<DoubtfulTensor>();
-        foreach (var (entry, state, _) in resolution.Tensors)
+        foreach (var (entry, state, _, _) in resolution.Tensors)
         {
             if (state != TensorState.Frozen || entry.Tensor.numel() == 0) continue;
             if (entry.Kind == NodeKind.Buffer && !(norms.Contains(entry.Owner) && IsMeanOrVariance(entry)) && !(frozenNorms.Contains(entry.Owner) && !IsCounter(entry))) continue;

@@ -7,7 +7,8 @@ namespace Frostline.Freezing;
 /// <param name="Entry">The tensor under its first name.</param>
 /// <param name="State">What it does.</param>
 /// <param name="LearningRate">The factor on the learning rate; 1 where it is not trained.</param>
-internal sealed record TensorDecision(TensorEntry Entry, TensorState State, double LearningRate);
+/// <param name="WarmUp">Over how many epochs the rate rises once it is trained.</param>
+internal sealed record TensorDecision(TensorEntry Entry, TensorState State, double LearningRate = 1, double WarmUp = 0);
 
 /// <summary>What a plan decides about one module.</summary>
 /// <param name="Entry">The module under its first name.</param>
@@ -20,12 +21,14 @@ internal sealed record ModuleDecision(ModuleEntry Entry, NormPolicy? Norm, bool?
 /// <summary>A plan laid over a network: a decision for every tensor and every module, or an error.</summary>
 internal sealed class PlanResolution
 {
-    private PlanResolution(ModuleTree tree, FreezePlan plan, IReadOnlyList<TensorDecision> tensors, IReadOnlyList<ModuleDecision> modules)
+    private PlanResolution(
+        ModuleTree tree, FreezePlan plan, IReadOnlyList<TensorDecision> tensors, IReadOnlyList<ModuleDecision> modules, IReadOnlySet<int> effective)
     {
         Tree = tree;
         Plan = plan;
         Tensors = tensors;
         Modules = modules;
+        Effective = [.. effective.Where(rule => rule >= 0).Select(rule => plan.RuleList[rule])];
     }
 
     internal ModuleTree Tree { get; }
@@ -38,7 +41,16 @@ internal sealed class PlanResolution
     /// <summary>A decision for each distinct module, in the network's order.</summary>
     internal IReadOnlyList<ModuleDecision> Modules { get; }
 
-    /// <summary>Lays a plan over a network.</summary>
+    /// <summary>The rules that have the last word about something.</summary>
+    internal IReadOnlyList<FreezePlanRule> Effective { get; }
+
+    /// <summary>The names of all tensors that may change.</summary>
+    internal IEnumerable<string> Changing => Tensors.Where(tensor => tensor.State != TensorState.Frozen).Select(tensor => tensor.Entry.Name);
+
+    /// <summary>The parameters that are trained.</summary>
+    internal IEnumerable<TensorDecision> Trained => Tensors.Where(tensor => tensor.State == TensorState.Trained);
+
+    /// <summary>Lays a plan, or one phase of it, over a network.</summary>
     internal static PlanResolution Of(ModuleTree tree, FreezePlan plan)
     {
         var marks = RuleMarks.Of(tree, plan);
@@ -52,7 +64,7 @@ internal sealed class PlanResolution
             marks.Dropout(entry)?.Active,
             held.TryGetValue(entry.Name, out var required),
             required)).ToList();
-        return new PlanResolution(tree, plan, tensors, modules);
+        return new PlanResolution(tree, plan, tensors, modules, marks.Effective);
     }
 
     private static TensorDecision Decide(TensorEntry entry, RuleMarks marks)
@@ -60,14 +72,14 @@ internal sealed class PlanResolution
         if (entry.Kind == NodeKind.Parameter)
         {
             var mark = marks.Parameter(entry);
-            return new TensorDecision(entry, mark.Trained ? TensorState.Trained : TensorState.Frozen, mark.Trained ? mark.LearningRate : 1);
+            return mark.Trained ? new TensorDecision(entry, TensorState.Trained, mark.LearningRate, mark.WarmUp) : new TensorDecision(entry, TensorState.Frozen);
         }
 
-        if (marks.OwnerNorm(entry) is not { } norm) return new TensorDecision(entry, marks.BufferHeld(entry) ? TensorState.Frozen : TensorState.Free, 1);
-        if (norm.Policy == NormPolicy.Hold) return new TensorDecision(entry, TensorState.Frozen, 1);
+        if (marks.OwnerNorm(entry) is not { } norm) return new TensorDecision(entry, marks.BufferHeld(entry) ? TensorState.Frozen : TensorState.Free);
+        if (norm.Policy == NormPolicy.Hold) return new TensorDecision(entry, TensorState.Frozen);
         // Nobody said that the statistics move, and what surrounds them is frozen: most likely they were forgotten.
         var forgotten = norm.Rule < 0 && marks.ParametersFrozenAround(entry);
-        return new TensorDecision(entry, forgotten ? TensorState.Drifting : TensorState.Moving, 1);
+        return new TensorDecision(entry, forgotten ? TensorState.Drifting : TensorState.Moving);
     }
 
     /// <summary>
@@ -115,7 +127,7 @@ internal sealed class PlanResolution
                     $"\"{frozen.Name}\" is frozen and \"{trained.Name}\" is trained, but they are one tied parameter; name both in one rule");
             }
 
-            if (one.Trained && one.LearningRate != other.LearningRate)
+            if (one.Trained && (one.LearningRate, one.WarmUp) != (other.LearningRate, other.WarmUp))
                 throw new FreezeException($"\"{first.Name}\" and \"{alias.Name}\" are one tied parameter with two learning rates; name both in one rule");
         }
 

@@ -8,7 +8,7 @@ namespace Frostline.Freezing;
 /// </summary>
 internal sealed class RuleMarks
 {
-    private static readonly ParameterMark s_parameterDefault = new(-1, Trained: true, 1);
+    private static readonly ParameterMark s_parameterDefault = new(-1, Trained: true, 1, 0);
 
     private readonly Dictionary<string, ParameterMark> _parameters = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NormMark> _norms = new(StringComparer.Ordinal);
@@ -63,14 +63,20 @@ internal sealed class RuleMarks
         return own.Count > 0 ? own.TrueForAll(entry => !_parameters[entry.Name].Trained) : _parametersFrozenAround.GetValueOrDefault(statistic.Owner);
     }
 
-    /// <summary>Applies all rules in order and refuses those without effect.</summary>
+    /// <summary>Applies all rules in order and refuses those that match nothing.</summary>
     internal static RuleMarks Of(ModuleTree tree, FreezePlan plan)
     {
         var marks = new RuleMarks(tree);
         for (var i = 0; i < plan.RuleList.Count; i++) marks.Apply(i, plan.RuleList[i]);
-        marks.RefuseOverridden(plan);
         return marks;
     }
+
+    /// <summary>The places of the rules that have the last word about something.</summary>
+    internal IReadOnlySet<int> Effective => _parameters.Values.Select(mark => mark.Rule)
+        .Concat(_norms.Values.Select(mark => mark.Rule))
+        .Concat(_dropouts.Values.Select(mark => mark.Rule))
+        .Concat(_buffers.Values.Select(mark => mark.Rule))
+        .ToHashSet();
 
     private void Apply(int index, FreezePlanRule rule)
     {
@@ -78,14 +84,14 @@ internal sealed class RuleMarks
         var touched = 0;
         foreach (var entry in _tree.Tensors.Where(entry => selection.Tensors.Contains(entry.Name)))
         {
-            if (entry.Kind == NodeKind.Parameter && rule.Trained is { } trained)
+            if (entry.Kind == NodeKind.Parameter && rule.Settings.Trained is { } trained)
             {
                 RefuseInteger(entry, rule);
-                _parameters[entry.Name] = new ParameterMark(index, trained, rule.LearningRate);
+                _parameters[entry.Name] = new ParameterMark(index, trained, rule.Settings.LearningRate, rule.Settings.WarmUp);
                 touched++;
             }
 
-            if (rule.BuffersHeld is { } held && _buffers.ContainsKey(entry.Name))
+            if (rule.Settings.BuffersHeld is { } held && _buffers.ContainsKey(entry.Name))
             {
                 _buffers[entry.Name] = new BufferMark(index, held);
                 touched++;
@@ -95,14 +101,14 @@ internal sealed class RuleMarks
         var owners = _tree.Tensors.Where(entry => OwnerNorm(entry) is not null && selection.Tensors.Contains(entry.Name)).Select(entry => entry.Owner);
         foreach (var name in selection.Modules.Concat(owners).Distinct(StringComparer.Ordinal))
         {
-            if (rule.Norm is { } policy && _norms.ContainsKey(name))
+            if (rule.Settings.Norm is { } policy && _norms.ContainsKey(name))
             {
                 _norms[name] = new NormMark(index, policy);
                 touched++;
             }
 
-            if (rule.Trained is { } trained) _parametersFrozenAround[name] = !trained;
-            if (rule.Dropout is not { } active) continue;
+            if (rule.Settings.Trained is { } trained) _parametersFrozenAround[name] = !trained;
+            if (rule.Settings.Dropout is not { } active) continue;
             _dropoutOff[name] = !active;
             if (!_dropouts.ContainsKey(name)) continue;
             _dropouts[name] = new DropoutMark(index, active);
@@ -114,11 +120,11 @@ internal sealed class RuleMarks
 
     private static void RefuseInteger(TensorEntry entry, FreezePlanRule rule)
     {
-        if (rule.Trained == true && !entry.Tensor.is_floating_point() && !entry.Tensor.is_complex())
+        if (rule.Settings.Trained == true && !entry.Tensor.is_floating_point() && !entry.Tensor.is_complex())
             throw new FreezeException($"the rule {rule.Text} trains \"{entry.Name}\", whose type {entry.Tensor.dtype} has no gradient; exclude it");
     }
 
-    private static string Nothing(FreezePlanRule rule) => rule switch
+    private static string Nothing(FreezePlanRule rule) => rule.Settings switch
     {
         { Trained: null, Norm: not null } => "no norm with running statistics",
         { Trained: null } => "no dropout",
@@ -126,23 +132,9 @@ internal sealed class RuleMarks
         _ => "nothing that can be frozen or trained",
     };
 
-    private void RefuseOverridden(FreezePlan plan)
-    {
-        var effective = _parameters.Values.Select(mark => mark.Rule)
-            .Concat(_norms.Values.Select(mark => mark.Rule))
-            .Concat(_dropouts.Values.Select(mark => mark.Rule))
-            .Concat(_buffers.Values.Select(mark => mark.Rule))
-            .ToHashSet();
-        for (var i = 0; i < plan.RuleList.Count; i++)
-        {
-            if (effective.Contains(i)) continue;
-            throw new FreezeException($"the rule {plan.RuleList[i].Text} has no effect: later rules override all of it; take it away or move it down");
-        }
-    }
-
     private static string LocalName(TensorEntry entry) => entry.Owner.Length == 0 ? entry.Name : entry.Name[(entry.Owner.Length + 1)..];
 
-    internal readonly record struct ParameterMark(int Rule, bool Trained, double LearningRate);
+    internal readonly record struct ParameterMark(int Rule, bool Trained, double LearningRate, double WarmUp);
 
     internal readonly record struct NormMark(int Rule, NormPolicy Policy);
 

@@ -41,9 +41,7 @@ public static class ModelFile
     /// <param name="network">The network; it must not change until the tensors are written.</param>
     public static IReadOnlyList<TensorSource> Tensors(torch.nn.Module network) =>
     [
-        .. ModuleTree.Of(network).Tensors.Where(entry => entry.Persistent).Select(entry => new TensorSource(
-            new TensorInfo(entry.Name, TensorBytes.TypeOf(entry.Tensor), entry.Tensor.shape),
-            stream => TensorBytes.Use(entry.Tensor, piece => stream.Write(piece)))),
+        .. ModuleTree.Of(network).Tensors.Where(entry => entry.Persistent).Select(entry => TensorBytes.SourceOf(entry.Name, entry.Tensor)),
     ];
 
     /// <summary>

@@ -120,6 +120,13 @@ public static class TensorBytes
         tensor.copy_(staged);
     }
 
+    /// <summary>A tensor to be written to a file, whose bytes are read when its turn comes.</summary>
+    /// <param name="name">Its name in the file.</param>
+    /// <param name="tensor">The tensor; it must not change until then.</param>
+    /// <exception cref="FrostlineException">As of <see cref="TypeOf"/>.</exception>
+    public static TensorSource SourceOf(string name, torch.Tensor tensor) =>
+        new(new TensorInfo(name, TypeOf(tensor), tensor.shape), stream => Use(tensor, piece => stream.Write(piece)));
+
     /// <summary>Where the tensor's elements lie row by row in main memory; zero where they do not, or where there are none.</summary>
     /// <param name="tensor">The tensor; has to outlive the use of the address.</param>
     internal static nint AddressOf(torch.Tensor tensor) =>

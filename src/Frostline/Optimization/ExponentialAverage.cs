@@ -25,8 +25,7 @@ public sealed class ExponentialAverage : IDisposable
         if (decay is not (>= 0 and < 1))
             throw new FrostlineException(FormattableString.Invariant($"ema is {decay}; it has to be in [0, 1)"));
         Decay = decay;
-        using var noGrad = torch.no_grad();
-        foreach (var source in tensors) _entries.Add((source, Copy(source.Tensor)));
+        Follow(tensors);
     }
 
     /// <summary>The decay that many updates reach.</summary>
@@ -48,6 +47,25 @@ public sealed class ExponentialAverage : IDisposable
             if (average.is_floating_point()) average.mul_(kept).add_(source.Tensor.detach(), share);
             else average.copy_(source.Tensor);
         }
+    }
+
+    /// <summary>
+    /// Goes over to other tensors, where a plan has changed: the average of one that stays goes on, that of one that comes starts at its
+    /// present value, and one that goes has no average any more.
+    /// </summary>
+    /// <param name="tensors">What is averaged from now on.</param>
+    /// <exception cref="InvalidOperationException">The average is in the network at present (see <see cref="Swap"/>).</exception>
+    public void Follow(IEnumerable<NamedTensor> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        if (_swapped)
+            throw new InvalidOperationException("The average is in the network; dispose the swap before it follows others.");
+        using var noGrad = torch.no_grad();
+        var former = _entries.ToDictionary(entry => entry.Source.Name, entry => entry.Average, StringComparer.Ordinal);
+        _entries.Clear();
+        foreach (var source in tensors)
+            _entries.Add((source, former.Remove(source.Name, out var average) ? average : Copy(source.Tensor)));
+        foreach (var gone in former.Values) gone.Dispose();
     }
 
     /// <summary>

@@ -127,6 +127,9 @@ public sealed record CosineSchedule : LearningRateSchedule
     /// <summary>The factor at the end, in [0, 1]; default 0.</summary>
     public double Minimum { get; init; }
 
+    /// <summary>After how many epochs the minimum is reached, above 0; null, the default, for the end of training.</summary>
+    public double? Until { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "cosine";
 
@@ -135,13 +138,14 @@ public sealed record CosineSchedule : LearningRateSchedule
     {
         base.Validate();
         Require(Minimum is >= 0 and <= 1, "minimum", Minimum, "in [0, 1]");
+        Require(Until is null or > 0, "until", Until ?? 0, "above 0");
     }
 
     /// <inheritdoc/>
     protected override double AfterWarmUp(SchedulePosition position, long warmUpSteps, ScheduleState state)
     {
-        var length = Math.Max(1, (position.StepsPerEpoch * position.Epochs) - warmUpSteps);
-        var progress = Math.Min(1, (position.Step - warmUpSteps) / (double)length);
+        var length = Math.Max(1, Math.Round(position.StepsPerEpoch * (Until ?? position.Epochs)) - warmUpSteps);
+        var progress = Math.Min(1, (position.Step - warmUpSteps) / length);
         return Minimum + ((1 - Minimum) * 0.5 * (1 + Math.Cos(Math.PI * progress)));
     }
 }

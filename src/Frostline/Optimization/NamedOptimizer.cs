@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using Frostline.Freezing;
 using TorchSharp;
 
 namespace Frostline.Optimization;
@@ -12,8 +14,10 @@ namespace Frostline.Optimization;
 /// </remarks>
 public sealed class NamedOptimizer : IDisposable
 {
-    private readonly OptimizerCore _core;
+    private OptimizerCore _core;
     private double _learningRate;
+    private double[] _rates;
+    private Action? _onDispose;
 
     /// <summary>Creates an optimizer.</summary>
     /// <param name="settings">Which optimizer, with all its numbers.</param>
@@ -28,21 +32,23 @@ public sealed class NamedOptimizer : IDisposable
         ArgumentNullException.ThrowIfNull(groups);
         settings.Validate();
         Settings = settings;
-        Groups = [.. groups.Select(g => g with { Parameters = [.. g.Parameters] })];
+        Groups = Copy(groups);
         Parameters = [.. Groups.SelectMany(g => g.Parameters)];
         RefuseUnusable(Parameters);
+        RefuseFrozen(Parameters);
         _core = settings.CreateCore(Groups);
         _learningRate = settings.LearningRate;
+        _rates = RatesOf(Groups);
     }
 
     /// <summary>Which optimizer, with all its numbers.</summary>
     public OptimizerSettings Settings { get; }
 
     /// <summary>The groups, in the order given.</summary>
-    public IReadOnlyList<OptimizerGroup> Groups { get; }
+    public IReadOnlyList<OptimizerGroup> Groups { get; private set; }
 
     /// <summary>All parameters, group by group.</summary>
-    public IReadOnlyList<NamedParameter> Parameters { get; }
+    public IReadOnlyList<NamedParameter> Parameters { get; private set; }
 
     /// <summary>The base learning rate. Setting it sets every group's rate to it times the group's multiplier.</summary>
     public double LearningRate
@@ -52,13 +58,50 @@ public sealed class NamedOptimizer : IDisposable
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value);
             _learningRate = value;
-            for (var i = 0; i < Groups.Count; i++) _core.SetLearningRate(i, value * Groups[i].Multiplier);
+            SetRates(RatesOf(Groups));
         }
     }
 
     /// <summary>The current learning rate of each group, by the group's name.</summary>
-    public IReadOnlyDictionary<string, double> LearningRates =>
-        Groups.ToDictionary(g => g.Name, g => _learningRate * g.Multiplier, StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, double> LearningRates
+    {
+        get
+        {
+            var rates = new Dictionary<string, double>(StringComparer.Ordinal);
+            for (var i = 0; i < Groups.Count; i++) rates[Groups[i].Name] = _rates[i];
+            return rates;
+        }
+    }
+
+    /// <summary>
+    /// Sets the learning rates of a step: for each group the settings' rate, times its multiplier, its own schedule or that of the
+    /// training, and its warm-up.
+    /// </summary>
+    /// <param name="schedule">The training's schedule.</param>
+    /// <param name="position">The step.</param>
+    /// <param name="state">The schedule's state; null, the default, for that of the beginning.</param>
+    public void SetLearningRates(LearningRateSchedule schedule, SchedulePosition position, ScheduleState? state = null)
+    {
+        ArgumentNullException.ThrowIfNull(schedule);
+        state ??= new ScheduleState();
+        _learningRate = Settings.LearningRate * schedule.FactorAt(position, state);
+        SetRates([.. Groups.Select(group => group.RateAt(Settings.LearningRate, schedule, position, state))]);
+    }
+
+    /// <summary>
+    /// Goes over to other groups. A parameter that stays keeps its state, bit for bit; one that comes starts afresh; the state of one that
+    /// goes is thrown away, so that it starts afresh should it come back.
+    /// </summary>
+    /// <param name="groups">The groups; at least one parameter in all.</param>
+    /// <returns>What stayed, came and went.</returns>
+    /// <exception cref="FrostlineException">As of the constructor; nothing is changed then.</exception>
+    public OptimizerRestoreReport Regroup(IEnumerable<OptimizerGroup> groups)
+    {
+        ArgumentNullException.ThrowIfNull(groups);
+        var copy = Copy(groups);
+        RefuseFrozen([.. copy.SelectMany(group => group.Parameters)]);
+        return PrepareRegroup(copy)();
+    }
 
     /// <summary>Takes the gradients away, so that a parameter without a new gradient is left alone by the next step.</summary>
     public void ZeroGrad()
@@ -136,7 +179,54 @@ public sealed class NamedOptimizer : IDisposable
     }
 
     /// <summary>Frees the state; the parameters stay.</summary>
-    public void Dispose() => _core.Dispose();
+    public void Dispose()
+    {
+        _onDispose?.Invoke();
+        _onDispose = null;
+        _core.Dispose();
+    }
+
+    /// <summary>Has the groups follow a plan, until the optimizer is disposed.</summary>
+    internal NamedOptimizer Following(FrozenModel frozen, Func<IReadOnlyList<TrainedParameter>, IReadOnlyList<OptimizerGroup>> groupsOf)
+    {
+        _onDispose = frozen.Follow(trained =>
+        {
+            var commit = PrepareRegroup(Copy(groupsOf(trained)));
+            return () => commit();
+        });
+        return this;
+    }
+
+    /// <summary>Does all of a change of groups that can fail; the rest is what is returned.</summary>
+    private Func<OptimizerRestoreReport> PrepareRegroup(IReadOnlyList<OptimizerGroup> groups)
+    {
+        IReadOnlyList<NamedParameter> parameters = [.. groups.SelectMany(group => group.Parameters)];
+        RefuseUnusable(parameters);
+        // Their state belongs to what they were before a to().
+        RefuseDisposed(Parameters);
+        return () =>
+        {
+            using var scope = torch.NewDisposeScope();
+            var state = State().ToDictionary(part => part.Name, part => part.Tensor, StringComparer.Ordinal);
+            var former = _core;
+            (Groups, Parameters, _core) = (groups, parameters, Settings.CreateCore(groups));
+            var report = Restore(state);
+            former.Dispose();
+            SetRates(RatesOf(groups));
+            return report;
+        };
+    }
+
+    private double[] RatesOf(IReadOnlyList<OptimizerGroup> groups) => [.. groups.Select(group => _learningRate * group.Multiplier)];
+
+    [MemberNotNull(nameof(_rates))]
+    private void SetRates(double[] rates)
+    {
+        _rates = rates;
+        for (var i = 0; i < rates.Length; i++) _core.SetLearningRate(i, rates[i]);
+    }
+
+    private static List<OptimizerGroup> Copy(IEnumerable<OptimizerGroup> groups) => [.. groups.Select(group => group with { Parameters = [.. group.Parameters] })];
 
     private static void RefuseUnequal(NamedParameter named, string part, torch.Tensor saved)
     {
@@ -162,6 +252,13 @@ public sealed class NamedOptimizer : IDisposable
                 throw new FrostlineException(
                     $"\"{owners[parameter.Handle]}\" and \"{name}\" are one parameter under two names; give the optimizer one "
                         + "of them");
+        }
+    }
+
+    private static void RefuseFrozen(IReadOnlyList<NamedParameter> parameters)
+    {
+        foreach (var (name, parameter) in parameters)
+        {
             if (!parameter.requires_grad)
                 throw new FrostlineException(
                     $"\"{name}\" is frozen (it requires no gradient); give the optimizer only trained parameters");

@@ -166,7 +166,31 @@ public static class Optimizers
 /// <param name="Multiplier">What the base learning rate is multiplied by; default 1.</param>
 /// <param name="WeightDecay">The group's own weight decay, or null for that of the settings.</param>
 public sealed record OptimizerGroup(
-    string Name, IReadOnlyList<NamedParameter> Parameters, double Multiplier = 1, double? WeightDecay = null);
+    string Name, IReadOnlyList<NamedParameter> Parameters, double Multiplier = 1, double? WeightDecay = null)
+{
+    /// <summary>The group's own learning-rate schedule; null, the default, for that of the training.</summary>
+    public LearningRateSchedule? Schedule { get; init; }
+
+    /// <summary>Over how many epochs the rate rises linearly, from <see cref="Since"/> on; default 0, at once.</summary>
+    public double WarmUp { get; init; }
+
+    /// <summary>The epoch, counted from 0, at which the warm-up begins; default 0.</summary>
+    public double Since { get; init; }
+
+    /// <summary>The learning rate of a step.</summary>
+    /// <param name="rate">The optimizer's learning rate, without a schedule.</param>
+    /// <param name="schedule">The training's schedule.</param>
+    /// <param name="position">The step.</param>
+    /// <param name="state">The state of the training's schedule.</param>
+    internal double RateAt(double rate, LearningRateSchedule schedule, SchedulePosition position, ScheduleState state)
+    {
+        // Steps from the beginning of the warm-up, as the warm-up of a training counts them.
+        var steps = Math.Round(WarmUp * position.StepsPerEpoch);
+        var done = position.Step - Math.Round(Since * position.StepsPerEpoch) + 1;
+        var warmth = done >= steps ? 1 : Math.Max(done, 1) / steps;
+        return rate * Multiplier * warmth * (Schedule ?? schedule).FactorAt(position, state);
+    }
+}
 
 /// <summary>A parameter and its dotted name.</summary>
 /// <param name="Name">The dotted name, as in the network's <c>state_dict</c>.</param>

@@ -75,6 +75,7 @@ public sealed class FreezePlanTests : IDisposable
     [Fact]
     public void A_rule_whose_every_effect_is_overridden_is_refused_and_one_with_a_remaining_effect_is_not()
     {
+        Assert.Throws<FreezeException>(() => new FreezePlan().Freeze("stem").Freeze("stem").Preview(_network));
         var exception = Assert.Throws<FreezeException>(() => new FreezePlan().Freeze("head").Train("**", learningRate: 0.5).Preview(_network));
         Assert.Contains("the rule freeze \"head\" has no effect", exception.Message);
 

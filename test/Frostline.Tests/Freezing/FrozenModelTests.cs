@@ -365,7 +365,7 @@ public sealed class FrozenModelTests : IDisposable
     }
 
     /// <summary>A norm that tells nobody of its children.</summary>
-    private sealed class ClosedNorm : BatchNorm
+    internal sealed class ClosedNorm : BatchNorm
     {
         internal ClosedNorm()
             : base(2, 1e-5, 0.1, true, true, null, null, nameof(ClosedNorm))

@@ -34,7 +34,7 @@ public sealed class HeldKindsTests
                 norm.train();
                 norm.forward(x).Dispose();
                 Assert.NotEmpty(new FreezePlan().Preview(norm).Tensors);
-                Assert.False(moving.Fingerprints.Find("running_mean") == Fingerprints.Of(norm).Find("running_mean"));
+                Assert.False(moving.Ledger.Fingerprints.Find("running_mean") == Fingerprints.Of(norm).Find("running_mean"));
             }
 
             using (var frozen = new FreezePlan().Freeze("**").Apply(norm, allowRandom: true))

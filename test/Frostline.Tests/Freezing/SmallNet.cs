@@ -26,6 +26,8 @@ internal sealed class SmallNet : nn.Module<Tensor, Tensor>
 
     internal BatchNorm2d StemNorm => (BatchNorm2d)stem.children().ElementAt(1);
 
+    internal Conv2d StemConv => (Conv2d)stem.children().First();
+
     internal Dropout StemDropout => (Dropout)stem.children().ElementAt(3);
 
     public override Tensor forward(Tensor input)

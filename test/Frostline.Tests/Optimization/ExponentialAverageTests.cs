@@ -69,4 +69,21 @@ public sealed class ExponentialAverageTests
         using var noGrad = torch.no_grad();
         tensor.fill_(value);
     }
+
+    [Fact]
+    public void ItFollowsOtherTensorsWithoutForgettingThoseThatStay()
+    {
+        using var scope = torch.NewDisposeScope();
+        torch.Tensor stays = torch.tensor(1f), goes = torch.tensor(1f), comes = torch.tensor(5f);
+        using var average = new ExponentialAverage([new NamedTensor("stays", stays), new NamedTensor("goes", goes)], 0.5);
+        stays.fill_(2);
+        average.Update();
+        var reached = Value(average, "stays");
+        average.Follow([new NamedTensor("stays", stays), new NamedTensor("comes", comes)]);
+        Assert.Equal(["comes", "stays", "updates"], average.State().Select(tensor => tensor.Name).Order(StringComparer.Ordinal));
+        Assert.Equal((reached, 5f), (Value(average, "stays"), Value(average, "comes")));
+        using (average.Swap()) Assert.Throws<InvalidOperationException>(() => average.Follow([]));
+
+        static float Value(ExponentialAverage average, string name) => average.State().Single(tensor => tensor.Name == name).Tensor.item<float>();
+    }
 }

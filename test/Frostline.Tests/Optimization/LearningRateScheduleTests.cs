@@ -30,6 +30,15 @@ public sealed class LearningRateScheduleTests
     }
 
     [Fact]
+    public void CosineMayEndBeforeTheTraining()
+    {
+        var schedule = new CosineSchedule { Until = 1.5, Minimum = 0.2 };
+        double At(long step) => schedule.FactorAt(new SchedulePosition(step, 4, 5), Start);
+        Assert.Equal([1, 0.6, 0.2, 0.2], new long[] { 0, 3, 6, 19 }.Select(At), Close);
+        Assert.Contains("until 0", Assert.Throws<FrostlineException>(() => (schedule with { Until = 0 }).Validate()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void PlateauFallsAfterPatienceAndWaitsForTheCooldown()
     {
         var schedule = new PlateauSchedule { Factor = 0.5, Patience = 1, Cooldown = 2, Minimum = 0.3 };

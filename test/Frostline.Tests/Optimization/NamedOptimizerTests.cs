@@ -161,6 +161,33 @@ public sealed class NamedOptimizerTests
     }
 
     [Fact]
+    public void RegroupingKeepsWhatStaysStartsWhatComesAndReportsWhatWent()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (stays, goes, comes) = (Parameter(1), Parameter(2), Parameter(3));
+        using var optimizer = Of(Optimizers.Sgd(0.1, momentum: 0.9), ("stays", stays), ("goes", goes));
+        foreach (var parameter in new[] { stays, goes, comes }) parameter.grad = torch.ones_like(parameter);
+        optimizer.Step();
+        var report = optimizer.Regroup([new OptimizerGroup("0.5x", [new NamedParameter("stays", stays), new NamedParameter("comes", comes)], 0.5)]);
+        Assert.Equal(["stays"], report.Restored);
+        Assert.Equal(["comes"], report.Fresh);
+        Assert.Equal(["goes.momentum_buffer"], report.Dropped);
+        Assert.Equal(["stays.momentum_buffer"], optimizer.State().Select(part => part.Name));
+        var (before, fresh, gone) = (stays.item<double>(), comes.item<double>(), goes.item<double>());
+        optimizer.Step();
+        // Momentum of two steps against that of one, at half the rate.
+        Assert.Equal(before - (0.05 * 1.9), stays.item<double>(), 12);
+        Assert.Equal(fresh - 0.05, comes.item<double>(), 12);
+        Assert.Equal(gone, goes.item<double>());
+
+        var state = optimizer.State().Select(part => part.Name).ToList();
+        Assert.Throws<FrostlineException>(() => optimizer.Regroup([]));
+        goes.requires_grad = false;
+        Assert.Throws<FrostlineException>(() => optimizer.Regroup([new OptimizerGroup("1x", [new NamedParameter("goes", goes)])]));
+        Assert.Equal(state, optimizer.State().Select(part => part.Name));
+    }
+
+    [Fact]
     public void NumbersOutOfRangeAreNamed()
     {
         Assert.Contains("learning-rate -1", Assert.Throws<FrostlineException>(() => Of(Optimizers.Sgd(-1), ("a", Parameter(1)))).Message, StringComparison.Ordinal);

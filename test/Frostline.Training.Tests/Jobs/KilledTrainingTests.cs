@@ -1,4 +1,5 @@
 using Frostline.Testing;
+using Frostline.Training.Runs;
 using Xunit;
 
 namespace Frostline.Training.Tests.Jobs;
@@ -6,6 +7,8 @@ namespace Frostline.Training.Tests.Jobs;
 [Collection(LibTorchCollection.Name)]
 public sealed class KilledTrainingTests
 {
+    private const int Kills = 20;
+
     private const string Extra =
         """
 
@@ -27,23 +30,48 @@ public sealed class KilledTrainingTests
         }
     }
 
+    /// <summary>Every training passes through three phases.</summary>
+    private static string Text => RecipeBench.Text.Replace(
+        "  - freeze: \"body | norm\"",
+        """
+          - freeze: "body | norm"
+          - { from-epoch: 1, train: body, learning-rate: 0.5x, warm-up: 1 }
+          - { from-epoch: 2, train: norm }
+          - { from-epoch: 3, freeze: body }
+        """,
+        StringComparison.Ordinal).Replace("checkpoint-every: 2", "checkpoint-every: 1", StringComparison.Ordinal)
+        .Replace("epochs: 4", "epochs: 8", StringComparison.Ordinal) + Extra;
+
     [Fact]
-    public void KilledAtRandomBatchesAndResumedGivesTheSameBytes()
+    public void KilledTwentyTimesAlsoWhileACheckpointIsWrittenAndResumedGivesTheSameBytes()
     {
         using var bench = new RecipeBench();
         var recipe = bench.PathOf("recipe.yaml");
-        File.WriteAllText(recipe, RecipeBench.Text + Extra);
-        bench.Train(bench.Parse(RecipeBench.Text + Extra), "straight");
+        File.WriteAllText(recipe, Text);
+        bench.Train(bench.Parse(Text), "straight");
 
         var random = new CounterRandom(3, "kill");
-        var kills = 0;
-        while (!RunUntil(recipe, bench.PathOf("killed"), lines: kills < 5 ? 2 + random.NextInt32(12) : int.MaxValue))
+        var (kills, half) = (0, 0);
+        var epochs = new HashSet<int>();
+        // Kills are spread over the epochs; within one they come anywhere.
+        bool Trains() => RunUntil(
+            recipe, bench.PathOf("killed"), kills < Kills ? 1 + random.NextInt32(6) : int.MaxValue, epoch: 1 + (kills * 7 / Kills), whileWriting: kills % 2 == 1);
+        while (!Trains())
         {
             kills++;
+            if (File.Exists(bench.Folder("killed").Last))
+            {
+                using var checkpoint = TrainingCheckpoint.Open(bench.Folder("killed").Last);
+                epochs.Add(checkpoint.State.Epoch);
+            }
+
+            half += Directory.EnumerateFiles(bench.Folder("killed").Path, "*.tmp", SearchOption.AllDirectories).Count();
             Assert.False(File.Exists(bench.Folder("killed").Model));
         }
 
-        Assert.Equal(5, kills);
+        Assert.Equal(Kills, kills);
+        Assert.True(epochs.Max() > 3, $"kills came in the epochs {string.Join(", ", epochs)} only; the test shows less than it says");
+        Assert.True(half > 0, "no kill came while a file was written; the test shows less than it says");
         Assert.Equal(File.ReadAllBytes(bench.Folder("straight").Model), File.ReadAllBytes(bench.Folder("killed").Model));
         Assert.Empty(Directory.EnumerateFiles(bench.Folder("killed").Path, "*.tmp", SearchOption.AllDirectories));
     }
@@ -65,18 +93,26 @@ public sealed class KilledTrainingTests
     }
 
     /// <summary>Trains in a child process and kills it after a number of batches.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="output">The run folder.</param>
+    /// <param name="lines">The least number of batches.</param>
+    /// <param name="epoch">The first epoch, from 1, in which it may be killed.</param>
+    /// <param name="whileWriting">Whether the kill waits until a file is being written.</param>
     /// <returns>Whether it came to its end.</returns>
-    private static bool RunUntil(string recipe, string output, int lines)
+    private static bool RunUntil(string recipe, string output, int lines, int epoch, bool whileWriting)
     {
         using var process = ChildProcess.Start(Child, "train", recipe, output);
         var errors = process.StandardError.ReadToEndAsync();
         try
         {
-            for (var seen = 0; seen < lines; seen++)
+            for (var (seen, at) = (0, 0); seen < lines || at < epoch; seen++)
             {
-                if (process.StandardOutput.ReadLine() is { } line) { if (line == "done") break; }
-                else Assert.Fail($"the child ended early: {errors.GetAwaiter().GetResult()}");
+                if (process.StandardOutput.ReadLine() is not { } line) Assert.Fail($"the child ended early: {errors.GetAwaiter().GetResult()}");
+                else if (line == "done") break;
+                else at = int.Parse(line.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
             }
+
+            if (whileWriting && lines < int.MaxValue) WaitForHalfAFile(Path.Combine(output, "checkpoint"), process);
         }
         finally
         {
@@ -85,5 +121,14 @@ public sealed class KilledTrainingTests
         }
 
         return lines == int.MaxValue && process.ExitCode == 0;
+    }
+
+    private static void WaitForHalfAFile(string folder, System.Diagnostics.Process process)
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        while (!process.HasExited && clock.Elapsed.TotalSeconds < 20)
+        {
+            if (Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.tmp").Any()) return;
+        }
     }
 }

@@ -38,6 +38,8 @@ internal sealed class LoopBench : IDisposable
 
     public FreezePlan Plan { get; set; } = new();
 
+    public ParameterGroups? Groups { get; set; }
+
     public RunFolder Folder => new(Path.Combine(_folder, "run"));
 
     public TrainingState? State { get; private set; }
@@ -52,8 +54,14 @@ internal sealed class LoopBench : IDisposable
         network.to(Type);
         checkpoint?.RestoreModel(network);
         using var frozen = Plan.Apply(network, allowRandom: true);
-        using var optimizer = frozen.Optimizer(Optimizer);
-        using var average = Ema is { } decay ? new ExponentialAverage(Changing(network), decay) : null;
+        if (checkpoint is not null)
+        {
+            TrainingPhases.Replay(Plan, frozen, checkpoint.State);
+            frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
+        }
+
+        using var optimizer = frozen.Optimizer(Optimizer, Groups);
+        using var average = Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
         using var loader = Loader(Data, SamplingMode.Shuffled);
         using var validation = Loader(new PointsOptions { Count = 30, Draw = 9, MultiLabel = Data.MultiLabel }, SamplingMode.Sequential);
         using var metrics = new MetricsLog(Folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
@@ -63,6 +71,7 @@ internal sealed class LoopBench : IDisposable
         {
             Runner = runner,
             Frozen = frozen,
+            Plan = Plan,
             Optimizer = optimizer,
             Loss = loss,
             Loader = loader,
@@ -86,9 +95,6 @@ internal sealed class LoopBench : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
-
-    private static IEnumerable<NamedTensor> Changing(torch.nn.Module network) =>
-        ModuleTree.Of(network).DistinctTensors.Where(e => e.Kind == NodeKind.Buffer || e.Tensor.requires_grad).Select(e => new NamedTensor(e.Name, e.Tensor));
 
     private BatchLoader Loader(PointsOptions data, SamplingMode sampling) =>
         new(new Points(data), new BatchLoaderOptions { BatchSize = BatchSize, Seed = Settings.Seed, Sampling = sampling });

@@ -13,7 +13,7 @@ namespace Frostline.Training.Tests.Jobs;
 [Collection(LibTorchCollection.Name)]
 public sealed class TrainingLoopTests
 {
-    public static TheoryData<string> Variants => ["sgd", "adamw, accumulated", "ema, cosine, mixup, clipped", "plateau, no validation"];
+    public static TheoryData<string> Variants => ["sgd", "adamw, accumulated", "ema, cosine, mixup, clipped", "plateau, no validation", "phases, adamw, ema", "phases at plateaus", "progressive freezing"];
 
     [Theory]
     [MemberData(nameof(Variants))]
@@ -35,6 +35,7 @@ public sealed class TrainingLoopTests
         Assert.Equal(RunEnd.Finished, end);
         Assert.Equal(File.ReadAllBytes(straight.Folder.Best), File.ReadAllBytes(broken.Folder.Best));
         AssertSameTensors(straight.Folder.Last, broken.Folder.Last);
+        Assert.Equal(straight.State! with { Epochs = [], EpochSeconds = 0, MetricsLength = 0 }, broken.State! with { Epochs = [], EpochSeconds = 0, MetricsLength = 0 }, StateEquality);
         Assert.Equal(WithoutSeconds(straight.Folder.Metrics), WithoutSeconds(broken.Folder.Metrics));
     }
 
@@ -111,7 +112,7 @@ public sealed class TrainingLoopTests
         using var bench = new LoopBench
         {
             Optimizer = Optimizers.Sgd(1e-12),
-            Settings = new LoopSettings { Epochs = 20, Best = "accuracy", EarlyStopping = new EarlyStopping("accuracy", Patience: 2) },
+            Settings = new LoopSettings { Epochs = 20, Best = "accuracy", EarlyStopping = new MetricWatch("accuracy", Patience: 2) },
         };
         Assert.Equal(RunEnd.StoppedEarly, bench.Run());
         // The statistics of the norm still move; the accuracy may get better by them once or twice.
@@ -155,6 +156,56 @@ public sealed class TrainingLoopTests
         var same = before.Tensors.Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal) && before.Read(t.Name).SequenceEqual(after.Read(t.Name)));
         Assert.Equal(["model.body.weight", "model.body.bias", "model.norm.weight", "model.norm.bias", "model.norm.running_mean", "model.norm.running_var", "model.norm.num_batches_tracked"], same.Select(t => t.Name));
         Assert.DoesNotContain(after.Tensors, t => t.Name.StartsWith("optimizer.body", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void PhasesThawAndFreezeAndTheAuditCoversThemAll()
+    {
+        using var bench = Bench("phases, adamw, ema");
+        var snapshots = new List<Dictionary<string, byte[]>>();
+        bench.Observer = new AfterEpoch(() => snapshots.Add(Snapshot(bench.Folder.Last)));
+        Assert.Equal(RunEnd.Finished, bench.Run());
+        // From each epoch to the next: what moved, of the network's tensors.
+        Assert.Equal(["body.bias", "body.weight", "head.bias", "head.weight"], Moved(0));
+        Assert.Equal(["body.bias", "body.weight", "head.bias", "head.weight", "norm.bias", "norm.weight"], Moved(1));
+        Assert.Equal(["head.bias", "head.weight", "norm.bias", "norm.num_batches_tracked", "norm.running_mean", "norm.running_var", "norm.weight"], Moved(2));
+        using var last = TrainingCheckpoint.Open(bench.Folder.Last);
+        var ledger = AuditLedger.FromJson(last.Metadata[TrainingCheckpoint.LedgerKey]);
+        Assert.Empty(ledger.Moved);
+        Assert.Empty(ledger.Unmoved);
+
+        List<string> Moved(int epoch) =>
+        [
+            .. snapshots[epoch].Where(tensor => tensor.Key.StartsWith("model.", StringComparison.Ordinal) && !tensor.Value.AsSpan().SequenceEqual(snapshots[epoch + 1][tensor.Key]))
+                .Select(tensor => tensor.Key[6..]).Order(StringComparer.Ordinal),
+        ];
+    }
+
+    [Fact]
+    public void PlateausOfTheMetricThawOnePartEach()
+    {
+        using var bench = Bench("phases at plateaus");
+        var trained = new List<int>();
+        bench.Observer = new AfterEpoch(() => trained.Add(Snapshot(bench.Folder.Last).Keys.Count(name => name.StartsWith("optimizer.", StringComparison.Ordinal))));
+        bench.Run();
+        Assert.InRange(bench.State!.Plateaus.Count(epoch => epoch < 6), 1, 5);
+        for (var epoch = 0; epoch < 6; epoch++)
+            Assert.Equal(2 + (2 * Math.Min(2, bench.State.Plateaus.Count(plateau => plateau <= epoch))), trained[epoch]);
+        Assert.Contains("a rule of the plan waits for a plateau", Assert.Throws<FrostlineException>(() =>
+        {
+            using var silent = Bench("phases at plateaus");
+            silent.Settings = silent.Settings with { Plateau = null };
+            silent.Run();
+        }).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AnAuditBetweenEpochsStopsATrainingWhoseFrozenTensorsMove()
+    {
+        using var bench = new LoopBench { Plan = new FreezePlan().Parameters("body | norm", trained: false), Settings = new LoopSettings { Epochs = 5, AuditEvery = 2 } };
+        var error = Assert.Throws<FreezeException>(() => bench.Run());
+        Assert.Contains("after epoch 2: 7 frozen tensors, 3 moved: norm.running_mean", error.Message, StringComparison.Ordinal);
+        Assert.Single(bench.State!.Epochs);
     }
 
     [Fact]
@@ -213,10 +264,31 @@ public sealed class TrainingLoopTests
                 bench.Validates = false;
                 bench.Settings = bench.Settings with { Best = "loss", Schedule = new PlateauSchedule { Patience = 0, Threshold = 0.5 } };
                 break;
+            case "phases, adamw, ema":
+                bench.Optimizer = Optimizers.AdamW(0.02);
+                bench.Ema = 0.9;
+                bench.Plan = new FreezePlan().Freeze("!head")
+                    .FromEpoch(1).Train("body", learningRate: 0.3, warmUp: 1)
+                    .FromEpoch(2).Train("norm", NormPolicy.Hold)
+                    .FromEpoch(3).Norm("norm", NormPolicy.Move).Freeze("body");
+                bench.Settings = bench.Settings with { CheckpointEverySteps = 2 };
+                break;
+            case "phases at plateaus":
+                bench.Plan = new FreezePlan().Freeze("!head").UnfreezeAtPlateaus(["norm", "body"], warmUp: 0.5);
+                bench.Settings = bench.Settings with { Epochs = 6, Plateau = new MetricWatch("loss", 1, MinimumChange: 0.3), CheckpointEverySteps = 3 };
+                break;
+            case "progressive freezing":
+                var freezing = new ProgressiveFreezing(["body", "norm"], 4, cubed: false);
+                bench.Plan = new FreezePlan().FreezeProgressively(freezing);
+                bench.Groups = new ParameterGroups().Anneal(freezing);
+                break;
         }
 
         return bench;
     }
+
+    private static bool StateEquality(TrainingState one, TrainingState other) =>
+        JsonSerializer.Serialize(one) == JsonSerializer.Serialize(other);
 
     private static void AssertSameTensors(string expected, string actual)
     {
@@ -243,6 +315,17 @@ public sealed class TrainingLoopTests
         public List<long> AfterEpochs { get; } = [];
 
         public void EpochEnded(EpochSummary epoch, bool isBest) => AfterEpochs.Add(torch.Tensor.TotalCount);
+    }
+
+    private static Dictionary<string, byte[]> Snapshot(string path)
+    {
+        using var checkpoint = Checkpoint.Open(path);
+        return checkpoint.Tensors.ToDictionary(tensor => tensor.Name, tensor => checkpoint.Read(tensor.Name), StringComparer.Ordinal);
+    }
+
+    private sealed class AfterEpoch(Action action) : ITrainingObserver
+    {
+        public void EpochEnded(EpochSummary epoch, bool isBest) => action();
     }
 
     private sealed class Watch(Action action) : ITrainingObserver

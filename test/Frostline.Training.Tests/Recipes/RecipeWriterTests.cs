@@ -61,6 +61,10 @@ public sealed class RecipeWriterTests
               schedule:
                 name: constant
                 warm-up: 0
+              groups: []
+              decay-norm-and-bias: true
+              audit:
+                copies: false
               sampling: shuffled
               checkpoint-every:
                 seconds: 60
@@ -112,6 +116,9 @@ public sealed class RecipeWriterTests
     private static Gen<FreezeRule> FreezeRules => Gen.OneOf<FreezeRule>(
         Gen.Select(Texts, Gen.Bool.Nullable()).Select(t => (FreezeRule)new FreezeSelectionRule { Freeze = t.Item1, Dropout = t.Item2 }),
         Gen.Select(Texts, Gen.Double[1e-9, 10]).Select(t => (FreezeRule)new TrainSelectionRule { Train = t.Item1, LearningRate = t.Item2 }),
+        Gen.Select(Texts, Gen.Int[0, 9].Nullable(), Gen.Double[0, 3]).Select(t => (FreezeRule)new TrainSelectionRule { Train = t.Item1, FromEpoch = t.Item2, WarmUp = t.Item3 }),
+        Gen.Select(Texts.Array[1, 3], Gen.Int[1, 4].Nullable(), Gen.Double[1, 3]).Select(t => (FreezeRule)new UnfreezeRule { Unfreeze = t.Item1, FromPlateau = t.Item2, Decay = t.Item3 }),
+        Gen.Select(Texts.Array[1, 3], Shares, Gen.Bool).Select(t => (FreezeRule)new ProgressiveFreezingRule { FreezeProgressively = t.Item1, First = Math.Max(t.Item2, 0.01), Cubed = t.Item3 }),
         Texts.Select(text => (FreezeRule)new PolicyRule { Of = text, Norm = NormPolicy.Hold }));
 
     private static Gen<Recipe> Recipes => Gen.Select(Texts.Null(), Gen.Long, InitializeRules.Array[0, 4], FreezeRules.Array[0, 4], Texts, Gen.Dictionary(Texts, Gen.Double[-1, 1])[0, 3])
@@ -127,7 +134,12 @@ public sealed class RecipeWriterTests
                 Train = Registry.Datasets.Item("files", new FilesOptions { Path = t.Item5 }),
                 Transform = [Registry.Transforms.Item("normalize", new NormalizeOptions { Mean = [0.1, 1e-7, -3] })],
             },
-            Train = new TrainSettings { EarlyStopping = new EarlyStoppingSettings { Metric = t.Item5 } },
+            Train = new TrainSettings
+            {
+                EarlyStopping = new PatienceSettings { Metric = t.Item5 },
+                Groups = [new GroupRule { Of = t.Item5, WeightDecay = 0, LearningRate = 0.5 }],
+                Audit = new AuditSettings { Every = 2, Copies = true },
+            },
             Metrics = [Registry.Metrics.Item("accuracy")],
             Assemblies = [],
         });
