@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Frostline.Freezing;
 using Frostline.Initialization;
-using Frostline.Modules;
 using Frostline.Optimization;
 using Frostline.Training.Data;
 using Frostline.Training.Recipes;
@@ -95,14 +94,9 @@ public sealed class TrainJob
         observer.Note($"{data.Train.Count} samples to train on, {data.Validate?.Count ?? 0} to validate on");
         using var network = bench.CreateNetwork(data);
         var report = Initialize(bench, network, data, checkpoint, observer);
-        using var frozen = bench.ApplyPlan(network, report);
         var plan = bench.CreatePlan();
-        if (checkpoint is not null)
-        {
-            TrainingPhases.Replay(plan, frozen, checkpoint.State);
-            frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
-        }
-
+        using var frozen = bench.ApplyPlan(network, report);
+        if (checkpoint is not null) TrainingPhases.Resume(plan, frozen, checkpoint);
         observer.Prepared(frozen, report);
         if (checkpoint is null)
         {

@@ -18,12 +18,14 @@ internal static class TrainingPhases
 
     /// <summary>
     /// Passes through all phases of an interrupted training, so that everything that depends on when a parameter began to be trained is as
-    /// it was. An epoch without a finished batch has not begun.
+    /// it was, and goes on with its audit. An epoch without a finished batch has not begun.
     /// </summary>
-    public static void Replay(FreezePlan plan, FrozenModel frozen, TrainingState state)
+    public static void Resume(FreezePlan plan, FrozenModel frozen, TrainingCheckpoint checkpoint)
     {
+        var state = checkpoint.State;
         var begun = state.Batch > 0 ? state.Epoch : state.Epoch - 1;
         for (var epoch = 0; epoch <= begun; epoch++) Enter(plan, frozen, epoch, state.Plateaus);
+        frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
     }
 
     /// <summary>All tensors that training may change now: what a moving average follows.</summary>

@@ -1,6 +1,4 @@
 using System.Globalization;
-using Frostline.Checkpoints;
-using Frostline.Initialization;
 using Frostline.Selection;
 
 namespace Frostline.Freezing;

@@ -1,8 +1,6 @@
 using Frostline.Freezing;
 using Frostline.Initialization;
-using Frostline.Modules;
 using Frostline.Optimization;
-using Frostline.Selection;
 using Frostline.Training.Data;
 using Frostline.Training.Jobs;
 using Frostline.Training.Losses;
@@ -54,12 +52,7 @@ internal sealed class LoopBench : IDisposable
         network.to(Type);
         checkpoint?.RestoreModel(network);
         using var frozen = Plan.Apply(network, allowRandom: true);
-        if (checkpoint is not null)
-        {
-            TrainingPhases.Replay(Plan, frozen, checkpoint.State);
-            frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
-        }
-
+        if (checkpoint is not null) TrainingPhases.Resume(Plan, frozen, checkpoint);
         using var optimizer = frozen.Optimizer(Optimizer, Groups);
         using var average = Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
         using var loader = Loader(Data, SamplingMode.Shuffled);

@@ -3,7 +3,6 @@ using Frostline.Initialization;
 using Frostline.Testing;
 using Frostline.Training.Jobs;
 using Frostline.Training.Recipes;
-using Frostline.Training.Runs;
 using Xunit;
 
 namespace Frostline.Training.Tests.Jobs;
