@@ -1,3 +1,4 @@
+using Frostline.Testing;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
@@ -12,6 +13,7 @@ public sealed class PointsExtension : IFrostlineExtension
     public void Register(Registry registry)
     {
         registry.Networks.Register<PointNetworkOptions>("point-network", "two linear layers over points", (options, _) => new PointNetwork(options.Hidden));
+        registry.Networks.Register<FaultyOptions>("faulty", "a network over points that is wired wrongly", (options, _) => new FaultyNetwork(options.Fault, 2, 2));
         registry.Datasets.Register<PointsOptions>("points", "points of two classes on a line", (options, _) => new PointsDataset(options.Count));
         registry.Transforms.Register<ScaleOptions>("scale-points", "multiplies points by a number", (options, _) => new ScalePoints(options.Factor));
         registry.Losses.Register<NoOptions>("squared-margin", "the squared distance of scores to one-hot labels", (_, _) => new SquaredMargin());
@@ -23,6 +25,12 @@ public sealed class PointNetworkOptions
 {
     /// <summary>How many hidden units there are. Default: 4.</summary>
     public int Hidden { get; set; } = 4;
+}
+
+public sealed class FaultyOptions
+{
+    /// <summary>What is wrong with it. Default: none.</summary>
+    public Fault Fault { get; set; }
 }
 
 public sealed class PointsOptions

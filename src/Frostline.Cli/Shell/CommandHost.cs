@@ -62,6 +62,7 @@ internal static class CommandHost
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             PlanCommand.Create(terminal),
+            DoctorCommand.Create(terminal),
             InspectCommand.Create(terminal),
             ConvertCommand.Create(terminal),
             AverageCommand.Create(terminal),

@@ -63,7 +63,8 @@ public sealed class TrainJob
     /// <param name="cancellation">Asks to stop.</param>
     /// <returns>What came of it; a frozen tensor that moved is in <see cref="RunSummary.Audit"/>, and no error here.</returns>
     /// <exception cref="FrostlineException">
-    /// Something in the recipe, the data or the run folder is wrong, or the loss is no number.
+    /// Something in the recipe, the data or the run folder is wrong, the loss is no number, or the diagnosis before the first step found
+    /// that something trained would get no gradient.
     /// </exception>
     public TrainResult Run(CancellationToken cancellation = default)
     {
@@ -100,6 +101,7 @@ public sealed class TrainJob
         observer.Prepared(frozen, report);
         if (checkpoint is null)
         {
+            TrainingDiagnosis.Require(bench, data, frozen, observer);
             AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
             AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
         }

@@ -33,7 +33,7 @@ internal sealed class RecipeBench : IDisposable
 
     private readonly TemporaryFolder _temporary = new();
 
-    public static Registry Registry { get; } = new Registry().Add(new TrainingExtension()).Add(new PointsExtension());
+    public static Registry Registry { get; } = new Registry().Add(new TrainingExtension()).Add(new PointsExtension()).Add(new FaultyExtension());
 
     public string PathOf(string name) => _temporary.PathOf(name);
 
