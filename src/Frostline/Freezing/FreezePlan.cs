@@ -18,7 +18,7 @@ namespace Frostline.Freezing;
 /// </para>
 /// <para>
 /// Statistics are those of BatchNorm 1d/2d/3d and of InstanceNorm that tracks them, and of any module with buffers named
-/// <c>running_mean</c> or <c>running_var</c>. GroupNorm, LayerNorm and norms that track nothing have none: only their
+/// <c>running_mean</c> or <c>running_var</c>; a <see cref="FrozenBatchNorm"/> is held whatever rules say. GroupNorm, LayerNorm and norms that track nothing have none: only their
 /// parameters can be frozen. Dropout is the whole family, and every module that draws at random while training (RReLU, and
 /// the recurrent and attention modules, whose inner rate TorchSharp does not show).
 /// </para>

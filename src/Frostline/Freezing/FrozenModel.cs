@@ -280,6 +280,9 @@ public sealed class FrozenModel : IDisposable
             tensor.LearningRate, tensor.WarmUp, since[tensor.Entry.Name])),
     ];
 
+    /// <summary>Whether a plan is applied to a network that the module is part of.</summary>
+    internal static bool IsApplied(torch.nn.Module module) => s_applied.TryGetValue(module, out _);
+
     private static void Forget(PlanResolution resolution)
     {
         foreach (var module in resolution.Modules) s_applied.Remove(module.Entry.Module);

@@ -66,7 +66,7 @@ internal static class NormConversion
     {
         foreach (var module in network.named_modules().Select(pair => pair.module).Prepend(network))
         {
-            if (ModuleTypes.IsGuard(module))
+            if (FrozenModel.IsApplied(module))
                 throw new FreezeException("the network is part of a frozen model; dispose that before norms are replaced, and apply the plan afterwards");
         }
     }

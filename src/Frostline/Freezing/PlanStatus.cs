@@ -137,9 +137,8 @@ public sealed class PlanStatus
 
     internal static PlanStatus Of(PlanResolution resolution, IReadOnlyList<DoubtfulTensor> doubts, IReadOnlyDictionary<string, string>? irregular = null)
     {
-        var fixedOwners = resolution.Modules.Where(module => module.Entry.Module is FrozenBatchNorm).Select(module => module.Entry.Name).ToHashSet(StringComparer.Ordinal);
         var tensors = resolution.Tensors.Select(decision => new TensorStatus(
-            decision.Entry.Name, decision.Entry.Kind, fixedOwners.Contains(decision.Entry.Owner) ? TensorState.Frozen : decision.State, decision.Entry.Tensor.numel(), decision.Entry.Owner, decision.Entry.Stage,
+            decision.Entry.Name, decision.Entry.Kind, decision.State, decision.Entry.Tensor.numel(), decision.Entry.Owner, decision.Entry.Stage,
             decision.LearningRate, decision.Entry.Persistent)).ToList();
         var modules = ModuleStates.Of(resolution, tensors, irregular ?? new Dictionary<string, string>(StringComparer.Ordinal));
         return new PlanStatus(tensors, modules, StagesOf(resolution, tensors), doubts, WarningsOf(resolution, tensors));

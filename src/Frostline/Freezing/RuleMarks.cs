@@ -15,6 +15,9 @@ internal sealed class RuleMarks
     private readonly Dictionary<string, DropoutMark> _dropouts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, BufferMark> _buffers = new(StringComparer.Ordinal);
 
+    /// <summary>Buffers that no rule can let change: those of a <see cref="FrozenBatchNorm"/>.</summary>
+    private readonly HashSet<string> _unchanging = new(StringComparer.Ordinal);
+
     /// <summary>For modules of any type, whether the last rule with a word about dropout turned it off.</summary>
     private readonly Dictionary<string, bool> _dropoutOff = new(StringComparer.Ordinal);
 
@@ -38,8 +41,12 @@ internal sealed class RuleMarks
             if (ModuleTypes.IsRandom(entry.Module)) _dropouts[entry.Name] = new DropoutMark(-1, Active: true);
         }
 
+        var unchanging = tree.Modules.Where(entry => entry.Module is FrozenBatchNorm).Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var entry in tree.Tensors.Where(entry => entry.Kind == NodeKind.Buffer && OwnerNorm(entry) is null))
-            _buffers[entry.Name] = new BufferMark(-1, Held: false);
+        {
+            if (unchanging.Contains(entry.Owner)) _unchanging.Add(entry.Name);
+            _buffers[entry.Name] = new BufferMark(-1, unchanging.Contains(entry.Owner));
+        }
     }
 
     internal ParameterMark Parameter(TensorEntry entry) => _parameters[entry.Name];
@@ -91,7 +98,7 @@ internal sealed class RuleMarks
                 touched++;
             }
 
-            if (rule.Settings.BuffersHeld is { } held && _buffers.ContainsKey(entry.Name))
+            if (rule.Settings.BuffersHeld is { } held && _buffers.ContainsKey(entry.Name) && (held || !_unchanging.Contains(entry.Name)))
             {
                 _buffers[entry.Name] = new BufferMark(index, held);
                 touched++;
