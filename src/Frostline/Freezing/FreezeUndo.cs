@@ -9,16 +9,14 @@ namespace Frostline.Freezing;
 internal sealed class FreezeUndo
 {
     private readonly ModuleTree _tree;
-    private readonly ModuleModes _modes;
     private readonly GuardScope _scope = new();
     private readonly Dictionary<string, (TensorEntry Entry, bool RequiresGrad)> _requiresGrad = new(StringComparer.Ordinal);
     private readonly List<(string Name, FreezeGuard Guard)> _guards = [];
 
-    internal FreezeUndo(ModuleTree tree)
-    {
-        _tree = tree;
-        _modes = ModuleModes.Capture(tree);
-    }
+    /// <summary>The mode of every module when it began to be held, or, where it is not, when the last plan was applied.</summary>
+    private IReadOnlyList<(string Name, torch.nn.Module Module, bool Training)> _modes = [];
+
+    internal FreezeUndo(ModuleTree tree) => _tree = tree;
 
     /// <summary>The guards, by the names of the modules that they hold.</summary>
     internal IReadOnlyList<(string Name, FreezeGuard Guard)> Guards => _guards;
@@ -32,6 +30,7 @@ internal sealed class FreezeUndo
     {
         var held = resolution.Modules.Where(module => module.Held).ToDictionary(module => module.Entry.Name, StringComparer.Ordinal);
         Release(_guards.Where(pair => !held.ContainsKey(pair.Name)).ToList());
+        NoteModes();
         var guarded = _guards.Select(pair => pair.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var (name, module) in held.Where(pair => !guarded.Contains(pair.Key)))
         {
@@ -64,6 +63,14 @@ internal sealed class FreezeUndo
         _requiresGrad.Clear();
     }
 
+    private void NoteModes()
+    {
+        var guards = _guards.Select(pair => pair.Name).ToHashSet(StringComparer.Ordinal);
+        var before = _modes.ToDictionary(mode => mode.Name, mode => mode.Training, StringComparer.Ordinal);
+        _modes = [.. ModuleModes.Capture(_tree).Modes.Select(mode =>
+            ModuleStates.SelfAndAncestors(mode.Name).Any(guards.Contains) ? mode with { Training = before[mode.Name] } : mode)];
+    }
+
     /// <summary>Takes guards away, and gives the modules the modes that they would have without.</summary>
     private void Release(List<(string Name, FreezeGuard Guard)> guards)
     {
@@ -83,7 +90,7 @@ internal sealed class FreezeUndo
         var guards = _guards.ToDictionary(pair => pair.Name, pair => pair.Guard, StringComparer.Ordinal);
         var leaving = released.Select(pair => pair.Guard).ToHashSet();
         var wanted = new List<(torch.nn.Module, bool)>();
-        foreach (var (name, module, found) in _modes.Modes)
+        foreach (var (name, module, found) in _modes)
         {
             var holder = ModuleStates.SelfAndAncestors(name).FirstOrDefault(guards.ContainsKey);
             if (holder is not null && leaving.Contains(guards[holder])) wanted.Add((module, guards[holder].Requested ?? found));

@@ -74,6 +74,18 @@ public sealed class FrozenModelUpdateTests : IDisposable
     }
 
     [Fact]
+    public void What_is_released_has_the_mode_that_it_had_when_it_began_to_be_held()
+    {
+        using var frozen = new FreezePlan().Apply(_network, allowRandom: true);
+        _network.StemNorm.eval();
+        frozen.Update(new FreezePlan().Freeze("stem"));
+        frozen.Update(new FreezePlan().Freeze("stem | block"));
+        frozen.Update(new FreezePlan());
+        Assert.False(_network.StemNorm.training);
+        Assert.True(_network.block.training);
+    }
+
+    [Fact]
     public void Disposing_after_changes_restores_what_the_first_plan_found()
     {
         _network.StemNorm.eval();
