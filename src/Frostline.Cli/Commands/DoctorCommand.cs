@@ -16,7 +16,7 @@ internal static class DoctorCommand
         var json = CommonOptions.Json();
         var command = new Command(
             "doctor",
-            $"Makes one dry step and says what keeps a recipe from training what its plan says. Exit code {ExitCodes.BadInput} where train would stop.")
+            $"Makes a dry step of each phase and says what keeps a recipe from training what its plan says. Exit code {ExitCodes.BadInput} where train would stop.")
         {
             recipe, set, threads, json,
         };
@@ -24,7 +24,7 @@ internal static class DoctorCommand
         {
             var loaded = Recipe.Load(result.GetRequiredValue(recipe), Registries.Create(), result.GetRequiredValue(set));
             var report = new DoctorJob(loaded).Run(result.GetValue(threads));
-            terminal.Output.Write(result.GetValue(json) ? report.ToJson() + "\n" : report.Diagnosis.Describe());
+            terminal.Output.Write(result.GetValue(json) ? report.ToJson() + "\n" : report.Describe());
 
             // The text shows all that is wrong; scripts see it by the exit code.
             return report.Refusal is { } refusal ? throw new FrostlineException($"train would stop: {refusal}") : ExitCodes.Success;

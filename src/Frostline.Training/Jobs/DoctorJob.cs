@@ -6,28 +6,40 @@ using Frostline.Training.Runs;
 
 namespace Frostline.Training.Jobs;
 
-/// <summary>What one dry step of a recipe shows. Made by <see cref="DoctorJob"/>.</summary>
-public sealed record DoctorReport
+/// <summary>What a dry step of one phase of a plan shows; see <see cref="DoctorReport"/>.</summary>
+/// <param name="Epoch">The epoch with which the phase begins, from 1.</param>
+/// <param name="Plateaus">How many plateaus it waits for besides; 0 for none.</param>
+/// <param name="Diagnosis">What phases before it did not show.</param>
+public sealed record DiagnosedPhase(int Epoch, int Plateaus, [property: JsonIgnore] GradientDiagnosis Diagnosis)
 {
-    /// <summary>Creates a report.</summary>
-    /// <param name="diagnosis">The diagnosis.</param>
-    public DoctorReport(GradientDiagnosis diagnosis) => Diagnosis = diagnosis;
-
-    /// <summary>What the training is called.</summary>
-    public string? Name { get; init; }
-
     /// <summary>What was found, the worst first.</summary>
     public IReadOnlyList<GradientFinding> Findings => Diagnosis.Findings;
 
     /// <summary>What could not be found out, one line each.</summary>
     public IReadOnlyList<string> Remarks => Diagnosis.Remarks;
 
+    /// <summary>When it begins, in words.</summary>
+    internal string Begins => Plateaus > 0 ? FormattableString.Invariant($"from plateau {Plateaus}") : FormattableString.Invariant($"from epoch {Epoch}");
+
+    /// <summary>What a line about it begins with: nothing for the first phase.</summary>
+    internal string Prefix => Epoch == 1 && Plateaus == 0 ? "" : $"{Begins}: ";
+}
+
+/// <summary>What a dry step of each phase of a recipe's plan shows. Made by <see cref="DoctorJob"/>.</summary>
+public sealed record DoctorReport
+{
+    /// <summary>What the training is called.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The phases in order, at least one.</summary>
+    public required IReadOnlyList<DiagnosedPhase> Phases { get; init; }
+
     /// <summary>The first error with its place in the recipe, in one line: why training would stop. Null where there is no error.</summary>
     public string? Refusal { get; init; }
 
-    /// <summary>The diagnosis, with its text.</summary>
-    [JsonIgnore]
-    public GradientDiagnosis Diagnosis { get; }
+    /// <summary>Each finding with its remedy, under the phase in which it is met first.</summary>
+    public string Describe() => Phases.Count == 1 ? Phases[0].Diagnosis.Describe() : string.Join(
+        "\n", Phases.Where((phase, i) => i == 0 || phase.Findings.Count + phase.Remarks.Count > 0).Select(phase => $"{phase.Begins}\n{phase.Diagnosis.Describe()}"));
 
     /// <summary>The report as indented JSON.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, RunJson.Page);
@@ -48,7 +60,7 @@ public sealed class DoctorJob
         (_recipe, _observer) = (recipe, observer);
     }
 
-    /// <summary>Builds and initialises the network, applies the plan, and makes a dry step with the first training batch.</summary>
+    /// <summary>Builds and initialises the network, and makes a dry step of each phase of the plan with the first training batch.</summary>
     /// <param name="threads">How many threads; null for the recipe's number.</param>
     /// <returns>What was found; errors are in it, and nothing is thrown for them.</returns>
     /// <exception cref="FrostlineException">
@@ -60,12 +72,7 @@ public sealed class DoctorJob
         var data = bench.OpenData();
         using var network = bench.CreateNetwork(data);
         var report = bench.Initialize(network, data, _observer);
-        using var frozen = bench.ApplyPlan(network, report);
-        var diagnosis = TrainingDiagnosis.Of(bench, data, frozen);
-        return new DoctorReport(diagnosis)
-        {
-            Name = _recipe.Name,
-            Refusal = TrainingDiagnosis.Refusal(_recipe, diagnosis.Errors)?.Message,
-        };
+        var phases = TrainingDiagnosis.Of(bench, data, network, report);
+        return new DoctorReport { Name = _recipe.Name, Phases = phases, Refusal = TrainingDiagnosis.Refusal(_recipe, phases)?.Message };
     }
 }

@@ -96,12 +96,12 @@ public sealed class TrainJob
         using var network = bench.CreateNetwork(data);
         var report = Initialize(bench, network, data, checkpoint, observer);
         var plan = bench.CreatePlan();
+        if (checkpoint is null) TrainingDiagnosis.Require(bench, data, network, report, observer);
         using var frozen = bench.ApplyPlan(network, report);
         if (checkpoint is not null) TrainingPhases.Resume(plan, frozen, checkpoint);
         observer.Prepared(frozen, report);
         if (checkpoint is null)
         {
-            TrainingDiagnosis.Require(bench, data, frozen, observer);
             AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
             AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
         }

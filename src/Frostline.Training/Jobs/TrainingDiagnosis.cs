@@ -1,5 +1,5 @@
 using Frostline.Autograd;
-using Frostline.Freezing;
+using Frostline.Initialization;
 using Frostline.Modules;
 using Frostline.Training.Data;
 using Frostline.Training.Losses;
@@ -9,29 +9,43 @@ using TorchSharp;
 namespace Frostline.Training.Jobs;
 
 /// <summary>
-/// The <see cref="GradientDiagnosis"/> of a recipe under one plan, on the first training batch. The network, the data's order and libtorch's
-/// generator are afterwards what they were. Mixup is left out: it changes no path of a gradient.
+/// The <see cref="GradientDiagnosis"/> of each phase of a recipe's plan, on the first training batch, before the plan is applied. The network
+/// and libtorch's generator are afterwards what they were. Mixup is left out: it changes no path of a gradient.
 /// </summary>
 internal static class TrainingDiagnosis
 {
-    /// <summary>Diagnoses the plan that is applied.</summary>
+    /// <summary>Diagnoses all phases.</summary>
     /// <param name="bench">The recipe's workbench.</param>
     /// <param name="data">Its data.</param>
-    /// <param name="frozen">Its network with the plan.</param>
-    /// <exception cref="FrostlineException">Data cannot be read, shapes do not fit, or memory ran out.</exception>
-    public static GradientDiagnosis Of(Workbench bench, TrainingData data, FrozenModel frozen)
+    /// <param name="network">Its network with its first values, no plan applied.</param>
+    /// <param name="initialized">Where they came from.</param>
+    /// <returns>The phases in order, at least one, each with what those before it did not show.</returns>
+    /// <exception cref="FrostlineException">
+    /// The plan cannot be applied, data cannot be read, shapes do not fit, or memory ran out.
+    /// </exception>
+    public static IReadOnlyList<DiagnosedPhase> Of(Workbench bench, TrainingData data, torch.nn.Module network, InitializationReport initialized)
     {
-        var modes = ModuleModes.Capture(frozen.Network);
+        var modes = ModuleModes.Capture(network);
         try
         {
-            frozen.Network.train();
             using var scope = torch.NewDisposeScope();
             using var loader = data.TrainLoader();
-            var batch = new FirstBatch(new NetworkRunner(frozen.Network), bench.CreateLoss(data), FieldsOf(loader, bench.Device));
-            return GradientDiagnosis.Of(
-                frozen,
-                () => batch.LossOfFirst(null),
-                new DiagnosisOptions { Seed = bench.Recipe.Seed, BatchSizes = SizesOf(loader), LossOfFirst = count => batch.LossOfFirst(count) });
+            var plan = bench.CreatePlan();
+            var phases = new List<DiagnosedPhase>();
+            FirstBatch? batch = null;
+            foreach (var phase in bench.PreviewPlan(network, initialized))
+            {
+                // The first one is applied as for training, so that what training would refuse is refused here.
+                using var frozen = phases.Count == 0
+                    ? bench.ApplyPlan(network, initialized)
+                    : plan.At(phase.Epoch, phase.Plateaus).Apply(network, initialized, allowRandom: true);
+                network.train();
+                batch ??= new FirstBatch(new NetworkRunner(network), bench.CreateLoss(data), FieldsOf(loader, bench.Device));
+                var diagnosis = GradientDiagnosis.Of(frozen, batch.Loss, batch.Options(bench.Recipe.Seed, SizesOf(loader)));
+                phases.Add(new DiagnosedPhase(phase.Epoch + 1, phase.Plateaus, diagnosis.Except(phases.Select(earlier => earlier.Diagnosis))));
+            }
+
+            return phases;
         }
         catch (Exception error) when (MemoryHint.IsOutOfMemory(error))
         {
@@ -49,30 +63,40 @@ internal static class TrainingDiagnosis
     /// </summary>
     /// <param name="bench">The recipe's workbench.</param>
     /// <param name="data">Its data.</param>
-    /// <param name="frozen">Its network with the plan.</param>
+    /// <param name="network">Its network with its first values, no plan applied.</param>
+    /// <param name="initialized">Where they came from.</param>
     /// <param name="observer">Is told of warnings and notes.</param>
     /// <exception cref="FrostlineException">There is an error; or as of <see cref="Of"/>.</exception>
-    public static void Require(Workbench bench, TrainingData data, FrozenModel frozen, ITrainingObserver observer)
+    public static void Require(
+        Workbench bench, TrainingData data, torch.nn.Module network, InitializationReport initialized, ITrainingObserver observer)
     {
-        var diagnosis = Of(bench, data, frozen);
-        foreach (var finding in diagnosis.Findings.Where(finding => finding.Severity == FindingSeverity.Warning))
-            observer.Note($"warning: {finding}");
-        var notes = diagnosis.Findings.Where(finding => finding.Severity == FindingSeverity.Note).ToList();
-        if (notes.Count > 0) observer.Note(Summary(notes));
-        if (Refusal(bench.Recipe, diagnosis.Errors.Where(finding => finding.Kind != FindingKind.LossNotFinite)) is { } refusal) throw refusal;
+        var phases = Of(bench, data, network, initialized);
+        foreach (var phase in phases)
+        {
+            foreach (var finding in phase.Findings.Where(finding => finding.Severity == FindingSeverity.Warning))
+                observer.Note($"warning: {phase.Prefix}{finding}");
+            var notes = phase.Findings.Where(finding => finding.Severity == FindingSeverity.Note).ToList();
+            if (notes.Count > 0) observer.Note($"note: {phase.Prefix}{Summary(notes)}");
+        }
+
+        if (Refusal(bench.Recipe, phases, finding => finding.Kind != FindingKind.LossNotFinite) is { } refusal) throw refusal;
     }
 
     /// <summary>What is thrown for errors, at the first one's place in the recipe; null where there is none.</summary>
-    public static RecipeException? Refusal(Recipe recipe, IEnumerable<GradientFinding> errors)
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="phases">What was found.</param>
+    /// <param name="counts">Which of the errors count; null for all.</param>
+    public static RecipeException? Refusal(Recipe recipe, IEnumerable<DiagnosedPhase> phases, Func<GradientFinding, bool>? counts = null)
     {
-        var all = errors.ToList();
-        if (all.Count == 0) return null;
-        var more = all.Count == 1 ? "" : $" ({all.Count - 1} more, which frostline doctor shows)";
-        return recipe.Error(PlaceOf(all[0]), $"{all[0]}{more}");
+        var errors = phases.SelectMany(phase => phase.Diagnosis.Errors.Select(finding => (phase.Prefix, Finding: finding)))
+            .Where(error => counts?.Invoke(error.Finding) ?? true).ToList();
+        if (errors.Count == 0) return null;
+        var more = errors.Count == 1 ? "" : $" ({errors.Count - 1} more, which frostline doctor shows)";
+        return recipe.Error(PlaceOf(errors[0].Finding), $"{errors[0].Prefix}{errors[0].Finding}{more}");
     }
 
     /// <summary>How many samples the batches of an epoch have, each number once.</summary>
-    internal static IReadOnlyList<int> SizesOf(BatchLoader loader)
+    private static IReadOnlyList<int> SizesOf(BatchLoader loader)
     {
         var (size, count) = (loader.Options.BatchSize, loader.Dataset.Count);
         var rest = loader.Options.DropLast ? 0 : count % size;
@@ -89,10 +113,10 @@ internal static class TrainingDiagnosis
 
     private static string Summary(List<GradientFinding> notes)
     {
-        if (notes.Count == 1) return $"note: {notes[0]}";
+        if (notes.Count == 1) return notes[0].ToString();
         var names = string.Join(", ", notes.Take(3).Select(note => note.Module));
         var more = notes.Count > 3 ? $" and {notes.Count - 3} more" : "";
-        return $"note: frozen, and yet running backward, for the sake of what is trained below: {names}{more}; frostline doctor says more";
+        return $"frozen, and yet running backward, for the sake of what is trained below: {names}{more}; frostline doctor says more";
     }
 
     private static Dictionary<string, torch.Tensor> FieldsOf(BatchLoader loader, torch.Device device)
@@ -104,12 +128,13 @@ internal static class TrainingDiagnosis
     /// <summary>The first training batch, and the loss of as many of its samples as are wanted.</summary>
     private sealed class FirstBatch(NetworkRunner runner, ILoss loss, Dictionary<string, torch.Tensor> fields)
     {
-        /// <param name="count">How many; null for all.</param>
-        public torch.Tensor LossOfFirst(int? count)
-        {
-            var used = count is not { } most ? fields : fields.ToDictionary(
-                field => field.Key, field => field.Value.narrow(0, 0, Math.Min(most, field.Value.shape[0])), StringComparer.Ordinal);
-            return loss.Compute(runner.Run(used), used);
-        }
+        public torch.Tensor Loss() => LossOf(fields);
+
+        public DiagnosisOptions Options(long seed, IReadOnlyList<int> batchSizes) => new() { Seed = seed, BatchSizes = batchSizes, LossOfFirst = LossOfFirst };
+
+        private torch.Tensor LossOfFirst(int count) => LossOf(fields.ToDictionary(
+            field => field.Key, field => field.Value.narrow(0, 0, Math.Min(count, field.Value.shape[0])), StringComparer.Ordinal));
+
+        private torch.Tensor LossOf(Dictionary<string, torch.Tensor> used) => loss.Compute(runner.Run(used), used);
     }
 }

@@ -53,6 +53,18 @@ public sealed class GradientDiagnosis
         return new GradientDiagnosis(findings, remarks);
     }
 
+    /// <summary>What others did not find already: of the phases of a plan, what a later one adds. Remarks likewise.</summary>
+    /// <param name="others">The others.</param>
+    public GradientDiagnosis Except(IEnumerable<GradientDiagnosis> others)
+    {
+        ArgumentNullException.ThrowIfNull(others);
+        var known = others.ToList();
+        var findings = known.SelectMany(other => other.Findings).Select(finding => (finding.Kind, finding.What)).ToHashSet();
+        var remarks = known.SelectMany(other => other.Remarks).ToHashSet(StringComparer.Ordinal);
+        return new GradientDiagnosis(
+            Findings.Where(finding => !findings.Contains((finding.Kind, finding.What))), [.. Remarks.Where(remark => !remarks.Contains(remark))]);
+    }
+
     /// <summary>Fails where there is an error.</summary>
     /// <exception cref="FrostlineException">Says the first error with its remedy, and how many more there are.</exception>
     public void ThrowIfErrors()

@@ -49,7 +49,7 @@ public sealed class DoctorCommandTests : IDisposable
         var run = CommandRun.Of("doctor", Recipe("branch-without-grad"), "--json");
         Assert.Equal(ExitCodes.BadInput, run.ExitCode);
         var json = run.Json();
-        var finding = json.GetProperty("findings")[0];
+        var finding = json.GetProperty("phases")[0].GetProperty("findings")[0];
         Assert.Equal(("beneath-no-grad", "error", "branch"), (Text(finding, "kind"), Text(finding, "severity"), Text(finding, "module")));
         Assert.Equal($"frostline: train would stop: {Text(json, "refusal")}\n", run.Error);
         Assert.Equal(JsonValueKind.Null, CommandRun.Of("doctor", Recipe("none"), "--json").Json().GetProperty("refusal").ValueKind);

@@ -49,7 +49,7 @@ public sealed class DoctorJobTests : IDisposable
     public void A_faulty_recipe_has_the_error_it_should(string fault, FindingKind kind, string module)
     {
         var report = new DoctorJob(_bench.Parse(Text, fault)).Run();
-        var finding = report.Findings[0];
+        var finding = report.Phases[0].Findings[0];
         Assert.Equal((kind, FindingSeverity.Error, module), (finding.Kind, finding.Severity, finding.Module));
         Assert.Contains(finding.What, report.Refusal, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', report.Refusal!);
@@ -63,7 +63,7 @@ public sealed class DoctorJobTests : IDisposable
     public void A_doubtful_recipe_has_a_finding_and_no_error(string fault, FindingKind kind, FindingSeverity severity, string module)
     {
         var report = new DoctorJob(_bench.Parse(Text, fault)).Run();
-        Assert.Equal((kind, severity, module), (report.Findings[0].Kind, report.Findings[0].Severity, report.Findings[0].Module));
+        Assert.Equal((kind, severity, module), (report.Phases[0].Findings[0].Kind, report.Phases[0].Findings[0].Severity, report.Phases[0].Findings[0].Module));
         Assert.Null(report.Refusal);
         Assert.Equal(2, _bench.Train(_bench.Parse(Text, fault)).Summary.Epochs.Count);
     }
@@ -76,22 +76,22 @@ public sealed class DoctorJobTests : IDisposable
     public void A_healthy_recipe_has_no_finding(string change)
     {
         var report = new DoctorJob(_bench.Parse(Text, change)).Run();
-        Assert.Empty(report.Findings);
-        Assert.Empty(report.Remarks);
+        Assert.Empty(report.Phases[0].Findings);
+        Assert.Empty(report.Phases[0].Remarks);
         Assert.Null(report.Refusal);
     }
 
     [Fact]
     public void The_bench_s_own_recipe_is_healthy_also_with_several_labels()
     {
-        Assert.Empty(new DoctorJob(_bench.Parse()).Run().Findings);
+        Assert.Empty(new DoctorJob(_bench.Parse()).Run().Phases.Single().Findings);
         var many = RecipeBench.Text.Replace("points, count", "points, multi-label: true, count", StringComparison.Ordinal);
-        Assert.Empty(new DoctorJob(_bench.Parse(many, "train.mixup=0.2")).Run().Findings);
+        Assert.Empty(new DoctorJob(_bench.Parse(many, "train.mixup=0.2")).Run().Phases.Single().Findings);
     }
 
     [Fact]
     public void A_norm_that_is_held_bears_a_last_batch_of_one() =>
-        Assert.Empty(new DoctorJob(_bench.Parse(Text, "data.train.count=33", "freeze=[{ freeze: \"stem | body\" }]")).Run().Findings);
+        Assert.Empty(new DoctorJob(_bench.Parse(Text, "data.train.count=33", "freeze=[{ freeze: \"stem | body\" }]")).Run().Phases.Single().Findings);
 
     [Fact]
     public void Errors_stand_at_their_place_in_the_recipe()
@@ -104,7 +104,7 @@ public sealed class DoctorJobTests : IDisposable
     public void Json_has_the_findings()
     {
         using var json = JsonDocument.Parse(new DoctorJob(_bench.Parse(Text, "model.fault=unused-branch", "freeze=[{ freeze: body }]")).Run().ToJson());
-        var findings = json.RootElement.GetProperty("findings");
+        var findings = json.RootElement.GetProperty("phases")[0].GetProperty("findings");
         Assert.Equal(2, findings.GetArrayLength());
         Assert.Equal("unreachable", findings[0].GetProperty("kind").GetString());
         Assert.Equal("error", findings[0].GetProperty("severity").GetString());
@@ -141,7 +141,7 @@ public sealed class DoctorJobTests : IDisposable
     public void A_loss_that_is_no_number_is_left_to_the_first_step_which_names_the_sample()
     {
         var broken = _bench.Parse(Text, "data.train={ name: points, count: 8, broken: 5 }");
-        Assert.Equal(FindingKind.LossNotFinite, Assert.Single(new DoctorJob(broken).Run().Findings).Kind);
+        Assert.Equal(FindingKind.LossNotFinite, Assert.Single(new DoctorJob(broken).Run().Phases.Single().Findings).Kind);
         Assert.Contains("of point-5 is not finite", Assert.Throws<TrainingDivergedException>(() => _bench.Train(broken)).Message, StringComparison.Ordinal);
     }
 
@@ -158,6 +158,49 @@ public sealed class DoctorJobTests : IDisposable
         using var last = Checkpoint.Open(_bench.Folder().Last);
         Assert.NotEmpty(prepared.Fingerprints!.Names);
         Assert.All(prepared.Fingerprints.Names, name => Assert.Equal(prepared.Fingerprints.Find(name)!.Hash, HashOf(last.Read($"model.{name}"))));
+    }
+
+    [Fact]
+    public void Each_phase_is_looked_at_and_says_what_it_adds()
+    {
+        const string Phases = "freeze=[{ freeze: \"stem | body\" }, { train: stem, from-epoch: 1 }, { freeze: head, from-plateau: 1 }]";
+        var report = new DoctorJob(_bench.Parse(Text, Phases, "train.plateau=1")).Run();
+        Assert.Equal([(1, 0), (2, 0), (2, 1)], report.Phases.Select(phase => (phase.Epoch, phase.Plateaus)));
+        Assert.Equal(["", "body", "head"], report.Phases.Select(phase => phase.Findings.SingleOrDefault()?.Module ?? ""));
+        Assert.Equal(
+            """
+            from epoch 1
+            nothing found
+
+            from epoch 2
+            note: body: frozen, and yet it runs backward and keeps activations, for the sake of what is trained below: stem
+              remedy: nothing, where that has to be trained; else freeze stem too
+            1 note
+
+            from plateau 1
+            note: head: frozen, and yet it runs backward and keeps activations, for the sake of what is trained below: stem, branch
+              remedy: nothing, where that has to be trained; else freeze stem, branch too
+            1 note
+
+            """,
+            report.Describe());
+    }
+
+    [Fact]
+    public void Training_stops_before_it_begins_on_an_error_of_a_later_phase()
+    {
+        var recipe = _bench.Parse(Text, "model.fault=detached-branch", "freeze=[{ freeze: branch }, { train: branch, from-epoch: 1 }]");
+        Assert.Contains(": from epoch 2: branch: its 4 trained parameters get no gradient: ", Assert.Throws<RecipeException>(() => _bench.Train(recipe)).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_bench.Folder().Last));
+    }
+
+    [Fact]
+    public void What_may_not_be_frozen_is_refused_as_in_training()
+    {
+        var recipe = _bench.Parse(Text, "allow-random=false", "freeze=[{ freeze: body }]");
+        var error = Assert.Throws<RecipeException>(() => new DoctorJob(recipe).Run());
+        Assert.Equal(error.Message, Assert.Throws<RecipeException>(() => _bench.Train(recipe)).Message);
+        Assert.Contains("frozen without having been loaded", error.Message, StringComparison.Ordinal);
     }
 
     private static string HashOf(byte[] bytes) => Convert.ToHexStringLower(System.IO.Hashing.XxHash128.Hash(bytes));
