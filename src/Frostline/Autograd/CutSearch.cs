@@ -27,7 +27,8 @@ internal sealed class CutSearch(DryNetwork dry, Func<torch.Tensor> loss, CallWat
         if (dead.Count == 0) return [];
         if (!IsSameLoss(step.Loss, prepare: null))
         {
-            remarks.Add("why parameters have no gradient could not be told: the loss is another one each time, though libtorch's generator is seeded alike");
+            remarks.Add("why parameters have no gradient could not be told: the loss is another one each time, "
+                + "though libtorch's generator is seeded alike");
             foreach (var entry in dead) _matters[entry.Owner] = null;
         }
         else if (!TryAll(step.Loss, dead))
@@ -63,7 +64,9 @@ internal sealed class CutSearch(DryNetwork dry, Func<torch.Tensor> loss, CallWat
         if (group.TrueForAll(entry => entry.Owner == group[0].Owner)) return [];
         var common = TopModules.CommonOwner(group);
         return group
-            .GroupBy(entry => ModuleStates.SelfAndAncestors(entry.Owner).TakeWhile(module => module != common).LastOrDefault(common), StringComparer.Ordinal)
+            .GroupBy(
+                entry => ModuleStates.SelfAndAncestors(entry.Owner).TakeWhile(module => module != common).LastOrDefault(common),
+                StringComparer.Ordinal)
             .Select(part => part.ToList());
     }
 
@@ -108,8 +111,10 @@ internal sealed class CutSearch(DryNetwork dry, Func<torch.Tensor> loss, CallWat
         var freeze = $"freeze \"{TopModules.Selector(module, names, inModule)}\"";
         var (why, remedy) = kind switch
         {
-            FindingKind.BeneathNoGrad => ("the loss depends on that, but it is computed where nothing is recorded (no_grad)", $"move it out of no_grad, or {freeze}"),
-            FindingKind.Detached => ($"the loss depends on that, but the graph is cut above it, {Cut(names)}", $"take out what cuts it, or {freeze}"),
+            FindingKind.BeneathNoGrad => (
+                "the loss depends on that, but it is computed where nothing is recorded (no_grad)", $"move it out of no_grad, or {freeze}"),
+            FindingKind.Detached => (
+                $"the loss depends on that, but the graph is cut above it, {Cut(names)}", $"take out what cuts it, or {freeze}"),
             _ when Known(names) => ("the loss does not depend on that", $"use it in forward, or {freeze}"),
             _ => ("nothing leads from the loss to that", $"use it in forward without cutting the graph, or {freeze}"),
         };

@@ -27,6 +27,13 @@ internal sealed record DryStep(double Loss, bool LossHasGradient, IReadOnlyList<
 {
     /// <summary>The trained parameters with a gradient of that kind.</summary>
     internal IEnumerable<TensorEntry> With(GradientState state) => Gradients.Where(pair => pair.State == state).Select(pair => pair.Entry);
+
+    /// <summary>This step, with what parameters without a gradient got in another one.</summary>
+    internal DryStep Or(DryStep other) => this with
+    {
+        LossHasGradient = LossHasGradient || other.LossHasGradient,
+        Gradients = [.. Gradients.Zip(other.Gradients, (own, others) => own.State == GradientState.None ? others : own)],
+    };
 }
 
 /// <summary>
@@ -35,6 +42,8 @@ internal sealed record DryStep(double Loss, bool LossHasGradient, IReadOnlyList<
 /// </summary>
 internal sealed class DryNetwork : IDisposable
 {
+    private const int Draws = 4;
+
     private readonly long _seed;
     private readonly ModuleModes _modes;
     private readonly Fingerprints _before;
@@ -66,13 +75,14 @@ internal sealed class DryNetwork : IDisposable
     /// <param name="loss">The loss.</param>
     /// <param name="use">Is given the loss and its number; what it returns must not need them.</param>
     /// <param name="prepare">Changes the network before; taken back afterwards. Null for nothing.</param>
-    internal T Run<T>(Func<torch.Tensor> loss, Func<torch.Tensor, double, T> use, Action? prepare = null)
+    /// <param name="draw">Which random numbers; the same ones for the same number.</param>
+    internal T Run<T>(Func<torch.Tensor> loss, Func<torch.Tensor, double, T> use, Action? prepare = null, int draw = 0)
     {
         RestoreValues();
         using var pause = FinalizerPause.Enter();
         using var scope = torch.NewDisposeScope();
         prepare?.Invoke();
-        using (torch.manual_seed(_seed))
+        using (torch.manual_seed(unchecked(_seed + draw)))
         {
         }
 
@@ -82,14 +92,16 @@ internal sealed class DryNetwork : IDisposable
         return use(value, value.detach().to(torch.float64).item<double>());
     }
 
-    /// <summary>A forward and a backward pass.</summary>
-    internal DryStep Step(Func<torch.Tensor> loss) => Run(loss, (value, number) =>
+    /// <summary>
+    /// A forward and a backward pass. Where parameters have no gradient, a few more with other random numbers: a layer that is left out at
+    /// random (stochastic depth) has one now and then.
+    /// </summary>
+    internal DryStep Step(Func<torch.Tensor> loss)
     {
-        if (!value.requires_grad || Trained.Count == 0)
-            return new DryStep(number, value.requires_grad, [.. Trained.Select(entry => (entry, GradientState.None))]);
-        var gradients = torch.autograd.grad([value.sum()], [.. Trained.Select(entry => entry.Tensor)], allow_unused: true);
-        return new DryStep(number, true, [.. Trained.Select((entry, i) => (entry, StateOf(gradients[i])))]);
-    });
+        var step = Pass(loss, 0);
+        for (var draw = 1; draw < Draws && double.IsFinite(step.Loss) && step.With(GradientState.None).Any(); draw++) step = step.Or(Pass(loss, draw));
+        return step;
+    }
 
     /// <summary>The graph of the loss if every parameter were trained.</summary>
     internal GradientGraph GraphOfEverything(Func<torch.Tensor> loss)
@@ -123,6 +135,17 @@ internal sealed class DryNetwork : IDisposable
             _generator.Dispose();
         }
     }
+
+    private DryStep Pass(Func<torch.Tensor> loss, int draw) => Run(
+        loss,
+        (value, number) =>
+        {
+            if (!value.requires_grad || Trained.Count == 0)
+                return new DryStep(number, value.requires_grad, [.. Trained.Select(entry => (entry, GradientState.None))]);
+            var gradients = torch.autograd.grad([value.sum()], [.. Trained.Select(entry => entry.Tensor)], allow_unused: true);
+            return new DryStep(number, true, [.. Trained.Select((entry, i) => (entry, StateOf(gradients[i])))]);
+        },
+        draw: draw);
 
     private void RestoreValues()
     {

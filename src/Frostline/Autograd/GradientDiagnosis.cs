@@ -28,7 +28,7 @@ public sealed class GradientDiagnosis
 
     /// <summary>
     /// Makes one step without an optimizer and looks at it. The network is run in the modes in which it is: call <c>train()</c> before.
-    /// Costs two steps and a copy of the network; a few more where trained parameters have no gradient. Where the plan changes with the
+    /// Costs two steps and a copy of the network; some more where trained parameters have no gradient. Where the plan changes with the
     /// epoch, diagnose each plan.
     /// </summary>
     /// <param name="frozen">The network with its plan.</param>
