@@ -72,15 +72,17 @@ internal static class PlanCommand
     private static void WritePhases(TextWriter output, PlanReport report)
     {
         if (report.Phases.Count == 1) return;
-        var table = new TextTable("phase", ">trained", ">frozen", "frost line");
+        var table = new TextTable("phase", ">trained", ">frozen", "frost line", ">multiply-adds", ">memory");
         foreach (var phase in report.Phases)
         {
             var begins = phase.Plateaus > 0 ? $"from plateau {phase.Plateaus}" : $"from epoch {phase.Epoch}";
-            table.Add(begins, Units.Count(phase.Trainable), Units.Count(phase.Frozen), phase.FrostLine ?? "none");
+            table.Add(
+                begins, Units.Count(phase.Trainable), Units.Count(phase.Frozen), phase.FrostLine ?? "none",
+                phase.Step is { } step ? Units.Quantity(step.MultiplyAdds) : "?", phase.Step is { } held ? Units.Bytes(held.TotalBytes) : "?");
         }
 
         table.Write(output);
-        output.Write('\n');
+        output.Write("all else here is about the first phase\n\n");
     }
 
     private static void WriteCost(TextWriter output, PlanReport report)

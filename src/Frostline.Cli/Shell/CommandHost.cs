@@ -68,6 +68,7 @@ internal static class CommandHost
             AverageCommand.Create(terminal),
             DiffCommand.Create(terminal),
             HashCommand.Create(terminal),
+            AuditCommand.Create(terminal),
             ProvenanceCommand.Create(terminal),
             SchemaCommand.Create(terminal),
         };

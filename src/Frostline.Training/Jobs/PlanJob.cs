@@ -43,6 +43,7 @@ public sealed class PlanJob
         var phases = bench.PreviewPlan(network, origins);
         var freeze = phases[0].Status;
         var (cost, inputs, unknown) = CostOf(network, data);
+        var steps = phases.Select(phase => cost is null ? null : StepOf(cost, inputs, phase.Status, data)).ToList();
         return new PlanReport(freeze, origins)
         {
             Name = _recipe.Name,
@@ -50,10 +51,13 @@ public sealed class PlanJob
             Data = new DataSummary(data.Train.Count, data.Validate?.Count ?? 0, data.Classes?.Names ?? []),
             Initialization = Summaries.Of(origins),
             FrostLine = new FrostLineSummary(freeze.FrostLine),
-            Phases = [.. phases.Select(phase => new PlannedPhaseSummary(
-                phase.Epoch + 1, phase.Plateaus, phase.Status.TrainedParameters, phase.Status.FrozenParameters, phase.Status.FrostLine))],
+            Phases = [.. phases.Select((phase, i) => new PlannedPhaseSummary(
+                phase.Epoch + 1, phase.Plateaus, phase.Status.TrainedParameters, phase.Status.FrozenParameters, phase.Status.FrostLine)
+            {
+                Step = steps[i],
+            })],
             Stages = StagesOf(freeze, cost),
-            Step = cost is null ? null : StepOf(cost, inputs, freeze, data),
+            Step = steps[0],
             StepUnknown = unknown,
             Tensors = TensorsOf(freeze, origins),
             Warnings = freeze.Warnings,

@@ -75,7 +75,11 @@ public sealed record PlanReport
 /// <param name="Trainable">How many numbers are trained in it.</param>
 /// <param name="Frozen">How many are not.</param>
 /// <param name="FrostLine">The first stage in which anything can change; null without stages, or where nothing can.</param>
-public sealed record PlannedPhaseSummary(int Epoch, int Plateaus, long Trainable, long Frozen, string? FrostLine);
+public sealed record PlannedPhaseSummary(int Epoch, int Plateaus, long Trainable, long Frozen, string? FrostLine)
+{
+    /// <summary>What a training step would cost in it; null where that is unknown.</summary>
+    public PlannedStep? Step { get; init; }
+}
 
 /// <summary>One stage under a plan.</summary>
 /// <param name="Name">The stage's name.</param>

@@ -112,8 +112,10 @@ public sealed class TrainingLoop
         if (_parts.Frozen.Phases.Count == known) return;
         _parts.Average?.Follow(TrainingPhases.Changing(_parts.Frozen));
         _parts.PhaseBegan?.Invoke();
-        _parts.Observer.Note(FormattableString.Invariant(
-            $"from epoch {State.Epoch + 1}: {change.Thawed.Count} more parameters trained, {change.Frozen.Count} no longer; frost line {change.FrostLine ?? "none"}"));
+        var now = _parts.Frozen.Plan;
+        _parts.Observer.Note(FormattableString.Invariant($"the plan from epoch {State.Epoch + 1}: {now.TrainedParameters} parameters trained, ")
+            + FormattableString.Invariant($"{now.FrozenParameters} frozen, frost line {change.FrostLine ?? "none"}; ")
+            + FormattableString.Invariant($"{change.Thawed.Count} tensors thawed, {change.Frozen.Count} froze"));
     }
 
     /// <summary>The rates of a step of this epoch; a resumed training shows those of its last one.</summary>

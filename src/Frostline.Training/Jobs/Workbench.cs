@@ -5,6 +5,7 @@ using Frostline.Optimization;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
 using Frostline.Training.Recipes;
+using Frostline.Training.Registration;
 using TorchSharp;
 
 namespace Frostline.Training.Jobs;
@@ -58,13 +59,21 @@ public sealed class Workbench
     public torch.nn.Module CreateNetwork(TrainingData data, bool deferred = false)
     {
         ArgumentNullException.ThrowIfNull(data);
+        return CreateNetwork(data.Context, deferred);
+    }
+
+    /// <summary>As <see cref="CreateNetwork(TrainingData, bool)"/>, where the data need not be opened.</summary>
+    /// <param name="context">What is known of the data.</param>
+    /// <param name="deferred">Likewise.</param>
+    internal torch.nn.Module CreateNetwork(BuildContext context, bool deferred = false)
+    {
         using (torch.manual_seed(Recipe.Seed))
         {
         }
 
         if (Device.type == DeviceType.CPU)
-            return deferred ? DeferredInitialization.Construct(() => Recipe.Model.Create(data.Context)) : Recipe.Model.Create(data.Context);
-        var network = Recipe.Model.Create(data.Context);
+            return deferred ? DeferredInitialization.Construct(() => Recipe.Model.Create(context)) : Recipe.Model.Create(context);
+        var network = Recipe.Model.Create(context);
         network.to(Device);
         return network;
     }

@@ -7,9 +7,19 @@ using TorchSharp;
 namespace Frostline.Freezing;
 
 /// <summary>Compares fingerprints under a plan, and measures by how much something moved where the values before are at hand.</summary>
-internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList<Checkpoint> references, InitializationReport? initialized)
+/// <param name="tensors">What the plan makes of each tensor.</param>
+/// <param name="ledger">What the tensors were, and what was found before.</param>
+/// <param name="readBefore">The bytes that a tensor of a fingerprint had, and their type; null where they are not at hand.</param>
+internal sealed class Auditor(
+    IReadOnlyList<TensorStatus> tensors, AuditLedger ledger, Func<string, Fingerprint, (TensorType Type, byte[] Bytes)?> readBefore)
 {
     private readonly Fingerprints _before = ledger.Fingerprints;
+
+    /// <summary>An auditor that looks for the values before in files.</summary>
+    internal Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList<Checkpoint> references, InitializationReport? initialized)
+        : this(plan.Tensors, ledger, (name, print) => ReadBefore(name, print, references, initialized))
+    {
+    }
 
     /// <summary>Compares.</summary>
     /// <param name="after">What the tensors are.</param>
@@ -19,22 +29,24 @@ internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList
     internal FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, Func<string, string> causeOf) =>
         Compare(after, bytes, within: null, causeOf);
 
-    /// <summary>Compares what lies in a file, without trained parameters and earlier phases.</summary>
+    /// <summary>Compares what lies in a file, without earlier phases.</summary>
     /// <param name="after">What the tensors are.</param>
     /// <param name="bytes">The bytes of a tensor as it is, or null where there is none.</param>
     /// <param name="within">The only names to look at.</param>
-    internal FreezeAudit CompareFile(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string> within) =>
-        Compare(after, bytes, within, _ => "");
+    /// <param name="causeOf">Why a trained parameter has most likely not moved; null where that is not asked.</param>
+    internal FreezeAudit CompareFile(
+        Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string> within, Func<string, string>? causeOf = null) =>
+        Compare(after, bytes, within, causeOf);
 
-    private FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string>? within, Func<string, string> causeOf)
+    private FreezeAudit Compare(Fingerprints after, Func<string, byte[]?> bytes, IReadOnlySet<string>? within, Func<string, string>? causeOf)
     {
         var frozen = 0;
         var moved = new List<MovedTensor>(within is null ? ledger.Moved : []);
         var stated = new List<MovedTensor>(within is null ? ledger.StatedDrift : []);
         var untouched = new List<UnmovedTensor>(within is null ? ledger.Unmoved : []);
-        var trainedOwners = plan.Tensors.Where(tensor => tensor.State == TensorState.Trained).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
-        var owners = plan.Tensors.Where(tensor => tensor.Kind == NodeKind.Parameter).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
-        foreach (var tensor in plan.Tensors)
+        var trainedOwners = tensors.Where(tensor => tensor.State == TensorState.Trained).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
+        var owners = tensors.Where(tensor => tensor.Kind == NodeKind.Parameter).Select(tensor => tensor.Owner).ToHashSet(StringComparer.Ordinal);
+        foreach (var tensor in tensors)
         {
             if (within is not null && !within.Contains(tensor.Name)) continue;
             var change = ChangeOf(_before.Find(tensor.Name), after.Find(tensor.Name));
@@ -47,7 +59,7 @@ internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList
                 case TensorState.Moving when change is { } drift && owners.Contains(tensor.Owner) && !trainedOwners.Contains(tensor.Owner):
                     stated.Add(Measure(tensor, drift, bytes));
                     break;
-                case TensorState.Trained when change is null && within is null && tensor.Elements > 0:
+                case TensorState.Trained when change is null && causeOf is not null && tensor.Elements > 0:
                     untouched.Add(new UnmovedTensor(tensor.Name, causeOf(tensor.Name)));
                     break;
             }
@@ -71,7 +83,7 @@ internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList
     private MovedTensor Measure(TensorStatus tensor, TensorChange change, Func<string, byte[]?> bytes)
     {
         var result = new MovedTensor(tensor.Name, tensor.Kind, change);
-        if (change != TensorChange.Values || ReadBefore(tensor.Name) is not var (type, then) || bytes(tensor.Name) is not { } now) return result;
+        if (change != TensorChange.Values || readBefore(tensor.Name, _before.Find(tensor.Name)!) is not var (type, then) || bytes(tensor.Name) is not { } now) return result;
         var size = type.Size();
         var changed = 0L;
         for (var i = 0; i < now.Length; i += size)
@@ -83,9 +95,9 @@ internal sealed class Auditor(PlanStatus plan, AuditLedger ledger, IReadOnlyList
     /// The bytes that a tensor had: from the first reference that has them, by the network's name or the one under which it was loaded. What
     /// is not bit for bit what it was (cast, adapted, trained since) says nothing about the change.
     /// </summary>
-    private (TensorType Type, byte[] Bytes)? ReadBefore(string name)
+    private static (TensorType Type, byte[] Bytes)? ReadBefore(
+        string name, Fingerprint print, IReadOnlyList<Checkpoint> references, InitializationReport? initialized)
     {
-        var print = _before.Find(name)!;
         string[] names = initialized?.Find(name)?.Origin is Origin.Loaded loaded ? [name, loaded.Key] : [name];
         foreach (var reference in references)
         {

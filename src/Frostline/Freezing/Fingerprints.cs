@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO.Hashing;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Frostline.Checkpoints;
 using Frostline.Modules;
@@ -62,11 +63,9 @@ public sealed class Fingerprints
     {
         var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);
         var entries = tree.DistinctTensors.ToList();
-        // Threads cost more than they save on little data.
-        var threads = entries.Sum(entry => TensorBytes.Count(entry.Tensor)) < ParallelFrom ? 1 : Processors.PhysicalCores;
         Parallel.ForEach(
             entries,
-            new ParallelOptions { MaxDegreeOfParallelism = threads },
+            new ParallelOptions { MaxDegreeOfParallelism = ThreadsFor(entries.Sum(entry => TensorBytes.Count(entry.Tensor))) },
             entry =>
             {
                 var hash = new XxHash128();
@@ -76,14 +75,36 @@ public sealed class Fingerprints
         return new Fingerprints(prints);
     }
 
-    /// <summary>Fingerprints of the tensors of a file, of those that are wanted and present.</summary>
-    internal static Fingerprints Of(Checkpoint checkpoint, IEnumerable<string> names)
+    /// <summary>Fingerprints of the tensors of a file, of those that are wanted and present, on all physical cores.</summary>
+    internal static Fingerprints Of(Checkpoint checkpoint, IEnumerable<string> names) =>
+        Of(checkpoint, names.Select(name => KeyValuePair.Create(name, name)));
+
+    /// <summary>As <see cref="Of(Checkpoint, IEnumerable{string})"/>, of tensors that have another name in the file.</summary>
+    /// <param name="checkpoint">The file.</param>
+    /// <param name="keys">The names that the fingerprints get, each with the name in the file.</param>
+    internal static Fingerprints Of(Checkpoint checkpoint, IEnumerable<KeyValuePair<string, string>> keys)
     {
-        var prints = new Dictionary<string, Fingerprint>(StringComparer.Ordinal);
-        foreach (var name in names)
+        var prints = new ConcurrentDictionary<string, Fingerprint>(StringComparer.Ordinal);
+        var wanted = new List<(string Name, TensorInfo Tensor)>();
+        foreach (var (name, key) in keys)
+            if (checkpoint.TryFind(key, out var tensor)) wanted.Add((name, tensor));
+        try
         {
-            if (!checkpoint.TryFind(name, out var tensor)) continue;
-            prints[name] = new Fingerprint(TensorBytes.ToScalarType(tensor.Type).ToString(), tensor.ShapeText, HashOf(checkpoint.Read(name)));
+            Parallel.ForEach(
+                wanted,
+                new ParallelOptions { MaxDegreeOfParallelism = ThreadsFor(wanted.Sum(entry => entry.Tensor.ByteCount)) },
+                entry =>
+                {
+                    var hash = new XxHash128();
+                    using var stream = new ExactStream(entry.Tensor, (bytes, _) => hash.Append(bytes));
+                    checkpoint.CopyTo(entry.Tensor, stream);
+                    prints[entry.Name] = Of(entry.Tensor, HexOf(hash));
+                });
+        }
+        catch (AggregateException error)
+        {
+            // Damaged bytes; one reason is enough.
+            ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
         }
 
         return new Fingerprints(prints);
@@ -98,6 +119,12 @@ public sealed class Fingerprints
         return new Fingerprints(merged);
     }
 
+    /// <summary>These fingerprints and that of one more tensor.</summary>
+    /// <param name="tensor">Its name, type and shape.</param>
+    /// <param name="bytes">Its elements, row-major.</param>
+    internal Fingerprints With(TensorInfo tensor, ReadOnlySpan<byte> bytes) =>
+        new(new Dictionary<string, Fingerprint>(_byName, StringComparer.Ordinal) { [tensor.Name] = Of(tensor, HashOf(bytes)) });
+
     /// <summary>The hash of a tensor's bytes in row-major order, as a fingerprint has it.</summary>
     internal static string HashOf(ReadOnlySpan<byte> bytes)
     {
@@ -105,6 +132,11 @@ public sealed class Fingerprints
         hash.Append(bytes);
         return HexOf(hash);
     }
+
+    private static Fingerprint Of(TensorInfo tensor, string hash) => new(TensorBytes.ToScalarType(tensor.Type).ToString(), tensor.ShapeText, hash);
+
+    // More threads cost more than they save on little data.
+    private static int ThreadsFor(long bytes) => bytes < ParallelFrom ? 1 : Processors.PhysicalCores;
 
     private static string HexOf(XxHash128 hash) => Convert.ToHexStringLower(hash.GetCurrentHash());
 }

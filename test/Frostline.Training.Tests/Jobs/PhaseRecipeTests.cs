@@ -30,7 +30,7 @@ public sealed class PhaseRecipeTests : IDisposable
         // What the second phase trains is trained, the rest of its provenance stays.
         using var model = Checkpoint.Open(_bench.Folder().Model);
         Assert.True(summary.Best!.Epoch < 3 || ModelFile.ProvenanceOf(model)!.Find("body.weight")!.Trained);
-        Assert.Contains("from epoch 3: 4 more parameters trained, 0 no longer", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
+        Assert.Contains("the plan from epoch 3: 99 parameters trained, 0 frozen, frost line none; 4 tensors thawed, 0 froze", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -121,6 +121,7 @@ public sealed class PhaseRecipeTests : IDisposable
     {
         var report = new PlanJob(_bench.Parse(TextWith("  - freeze: \"!head\"\n  - { unfreeze: [norm, body] }"))).Run();
         Assert.Equal([(1, 27L, 72L), (2, 43L, 56L), (3, 99L, 0L)], report.Phases.Select(phase => (phase.Epoch, phase.Trainable, phase.Frozen)));
+        Assert.Equal(report.Step, report.Phases[0].Step);
     }
 
     private TrainResult Train(string freeze, params string[] sets) => TrainInto("run", freeze, sets);

@@ -1,6 +1,7 @@
 using Frostline.Checkpoints;
 using Frostline.Initialization;
 using Frostline.Testing;
+using Frostline.Training.Jobs;
 using Frostline.Training.Recipes;
 using Frostline.Training.Runs;
 using Frostline.Vision.Networks;
@@ -8,7 +9,7 @@ using Xunit;
 
 namespace Frostline.Vision.Tests.Jobs;
 
-/// <summary>What the examples' initialisation sections do, in trainings of a few images.</summary>
+/// <summary>What the examples' initialisation and freeze sections do, in trainings of a few images.</summary>
 [Collection(LibTorchCollection.Name)]
 public sealed class ExampleTests
 {
@@ -64,6 +65,30 @@ public sealed class ExampleTests
         var report = Train("imagenet-head", folder.PathOf("run"), $"weights={folder.Path}", "data.transform[1].resize=64");
         Assert.Equal(["fc.weight", "fc.bias"], report.Drawn.Select(tensor => tensor.Name));
         Assert.Equal(120, report.Loaded.Count);
+    }
+
+    [Fact]
+    public void Parts_thaw_one_after_the_other()
+    {
+        using var folder = new TemporaryFolder();
+        string[] sets = [.. s_short, "train.epochs=3", "freeze[1].from-epoch=1", "freeze[1].every=1"];
+        var recipe = Recipe.Load(Path.Combine(Fixtures.Repository, "examples", "gradual.yaml"), RecipeRun.Registry(), sets);
+        var planned = new PlanJob(recipe).Run().Phases;
+        var summary = RecipeRun.Train(recipe, folder.PathOf("run")).Summary;
+        Assert.Equal([(1, 325L, "head"), (2, 203_845L, "layer3"), (3, 254_917L, "layer2")], summary.Phases.Select(phase => (phase.Epoch, phase.Trainable, phase.FrostLine)));
+        Assert.Equal(summary.Phases.Select(phase => (phase.Epoch, phase.Trainable, phase.FrostLine)), planned.Select(phase => (phase.Epoch, phase.Trainable, phase.FrostLine)));
+        // Each part adds to the work and to the memory of a step.
+        Assert.Equal(planned.Select(phase => phase.Step!.TotalBytes).Order(), planned.Select(phase => phase.Step!.TotalBytes));
+        Assert.Equal(planned.Select(phase => phase.Step!.MultiplyAdds).Order(), planned.Select(phase => phase.Step!.MultiplyAdds));
+        Assert.Equal(78, summary.Audit.FrozenTensors);
+        Assert.Equal(0, summary.Audit.Moved);
+
+        using var before = Checkpoint.Open(Path.Combine(Fixtures.Repository, "examples", "assets", "fashion-resnet20.safetensors"));
+        using var last = Checkpoint.Open(new RunFolder(folder.PathOf("run")).Last);
+        Assert.Equal(before.Read("layer3.0.bn1.running_mean"), last.Read("model.layer3.0.bn1.running_mean"));
+        Assert.NotEqual(before.Read("layer2.0.conv1.weight"), last.Read("model.layer2.0.conv1.weight"));
+        var audit = new AuditJob(recipe, RecipeRun.Registry()).Run(before, last);
+        Assert.Equal((78, 0, 0), (audit.FrozenTensors, audit.Moved.Count, audit.TrainedButUnmoved.Count));
     }
 
     private static InitializationReport Train(string example, string output, params string[] sets)
