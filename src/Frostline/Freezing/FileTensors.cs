@@ -46,13 +46,16 @@ internal sealed class FileTensors
     internal static FileTensors Of(Checkpoint file, ModuleTree tree, InitializationReport? initialized, bool mayBeOriginal)
     {
         // Each name of a tied tensor may be the one that the file has.
-        var names = tree.Tensors.Where(entry => entry.Persistent).ToLookup(entry => entry.AliasOf ?? entry.Name, entry => entry.Name, StringComparer.Ordinal);
+        var names = tree.Tensors.Where(entry => entry.Persistent)
+            .ToLookup(entry => entry.AliasOf ?? entry.Name, entry => entry.Name, StringComparer.Ordinal);
         if (mayBeOriginal && initialized?.Loads.FirstOrDefault(load => load.Hash == file.ContentHash()) is { } load)
             return new FileTensors(file, Found(file, names, name => LoadedKey(initialized, name, load.Hash)), isOriginal: true);
 
         var best = s_prefixes.Select(prefix => Found(file, names, name => prefix + name)).MaxBy(keys => keys.Count)!;
         // A network that was trained under its old names has those of what was not loaded too; the old file may have something else there.
-        var loaded = initialized is null ? [] : Found(file, names, name => LoadedKey(initialized, name, hash: null) ?? (mayBeOriginal ? null : name));
+        var loaded = initialized is null
+            ? []
+            : Found(file, names, name => LoadedKey(initialized, name, hash: null) ?? (mayBeOriginal ? null : name));
         if (best.Count == 0 && loaded.Count == 0)
         {
             var example = file.Tensors.Count > 0 ? $", but for example \"{file.Tensors[0].Name}\"" : "";

@@ -4,6 +4,7 @@ using Frostline.Cli.Commands;
 using Frostline.Cli.Shell;
 using Frostline.Initialization;
 using Frostline.Testing;
+using Frostline.Testing.Checkpoints;
 using Frostline.Training.Data;
 using Frostline.Training.Jobs;
 using Frostline.Training.Recipes;
@@ -94,6 +95,29 @@ public sealed class AuditCommandTests : IDisposable
 
         // What was trained elsewhere still has the old names.
         Assert.Equal(ExitCodes.Different, Audit(old, Copy(moved, "moved.pth", name => $"encoder.{name}"), sets).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("before.pth", "--key-before", "")]
+    [InlineData("before.dat")]
+    [InlineData("before.npz")]
+    public void Before_may_be_of_another_format(string file, params string[] keys)
+    {
+        var path = _project.PathOf(file);
+        using (var network = new CifarResNet(20, classes: 10))
+        {
+            ModelFile.Load(network, Backbone);
+            if (file.EndsWith(".dat", StringComparison.Ordinal)) network.save(path);
+            else if (file.EndsWith(".npz", StringComparison.Ordinal)) WriteArrays(path);
+            else PyTorchWriter.Write(path, ModelFile.Tensors(network));
+        }
+
+        Assert.Equal("114 frozen tensors, none moved by a bit\n", Audit(path, Trained("after.safetensors"), keys).Output);
+        var moved = Trained("moved.safetensors", (name, bytes) =>
+        {
+            if (name == Mean) bytes[0] ^= 1;
+        });
+        Assert.Contains($"{Mean}  frozen, and moved  values         1", Audit(path, moved, keys).Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -189,6 +213,7 @@ public sealed class AuditCommandTests : IDisposable
         Refused("strange.safetensors has no tensor of the network", strange, after);
         Refused("strange.safetensors has no tensor of the network", Backbone, strange);
         Refused("missing.safetensors", _project.PathOf("missing.safetensors"), after);
+        Refused("nope", Backbone, Copy(after, "after.pth"), "--key-after", "nope");
         Refused("--plan", ["audit", Backbone, after]);
         Refused("\"layer9\"", Backbone, after, "--set", "freeze[0].freeze=layer9");
 
@@ -212,6 +237,15 @@ public sealed class AuditCommandTests : IDisposable
 
     private CommandRun Audit(string before, string after, params string[] more) =>
         CommandRun.Of(["audit", before, after, "--plan", _project.Recipe, .. more]);
+
+    /// <summary>The backbone as <c>np.savez</c> writes it.</summary>
+    private void WriteArrays(string path)
+    {
+        using var from = Checkpoint.Open(Backbone);
+        File.WriteAllBytes(path, NumpyFile.Archive(compressed: false, [.. from.Tensors.Select(tensor => (
+            tensor.Name,
+            NumpyFile.Array(tensor.Type == TensorType.Int64 ? "'<i8'" : "'<f4'", [.. tensor.Shape], from.Read(tensor.Name))))]));
+    }
 
     /// <summary>What a training makes of the backbone: a head of two classes, and what a test changes.</summary>
     private string Trained(string file, Action<string, byte[]>? change = null) => Copy(Backbone, file, change: change, head: true);
@@ -246,16 +280,8 @@ public sealed class AuditCommandTests : IDisposable
             }
         }
 
-        if (file.EndsWith(".pth", StringComparison.Ordinal))
-        {
-            using var stream = File.Create(path);
-            PyTorchWriter.Write(stream, tensors);
-        }
-        else
-        {
-            SafetensorsWriter.Write(path, tensors);
-        }
-
+        if (file.EndsWith(".pth", StringComparison.Ordinal)) PyTorchWriter.Write(path, tensors);
+        else SafetensorsWriter.Write(path, tensors);
         return path;
     }
 

@@ -104,6 +104,30 @@ public sealed class PlanCommandTests : IDisposable
     }
 
     [Fact]
+    public void Each_phase_has_a_row_with_what_a_step_costs_in_it()
+    {
+        string[] rules = ["freeze=[{ freeze: \"** & !linear\" }, { unfreeze: [layer3], norm: hold }, { from-plateau: 1, train: layer2 }]", "train.plateau=1"];
+        var run = CommandRun.Of("plan", _project.Recipe, "--set", rules[0], rules[1]);
+        Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
+        Assert.Contains(
+            """
+            phase           trained   frozen  frost line  multiply-adds   memory
+            --------------------------------------------------------------------
+            from epoch 1        130  269,072  head                162 M  2.92 MB
+            from epoch 2    203,650   65,552  layer3              266 M  5.33 MB
+            from plateau 1  254,722   14,480  layer2              370 M  7.32 MB
+            all else here is about the first phase
+
+            """,
+            run.Output,
+            StringComparison.Ordinal);
+        var json = CommandRun.Of("plan", _project.Recipe, "--json", "--set", rules[0], rules[1]).Json();
+        var steps = json.GetProperty("phases").EnumerateArray().Select(phase => phase.GetProperty("step")).ToList();
+        Assert.Equal(json.GetProperty("step").GetProperty("totalBytes").GetInt64(), steps[0].GetProperty("totalBytes").GetInt64());
+        Assert.True(steps[2].GetProperty("totalBytes").GetInt64() > steps[1].GetProperty("totalBytes").GetInt64());
+    }
+
+    [Fact]
     public void Nothing_is_written()
     {
         var before = Directory.GetFileSystemEntries(_project.Folder);
