@@ -158,8 +158,16 @@ public sealed class FrozenBatchNorm : nn.Module<Tensor, Tensor>
                 $"a FrozenBatchNorm reads {Features} channels and {Dimensions} further dimensions but gets [{string.Join(", ", input.shape)}]");
         // The momentum is read in training only.
         return nn.functional.batch_norm(
-            input, Find(MeanName), Find(VarianceName), Find(WeightName), Find(BiasName), training: false, momentum: 0, eps: Epsilon);
+            input, Mean, Variance, Weight, Bias, training: false, momentum: 0, eps: Epsilon);
     }
+
+    internal Tensor Mean => Find(MeanName)!;
+
+    internal Tensor Variance => Find(VarianceName)!;
+
+    internal Tensor? Weight => Find(WeightName);
+
+    internal Tensor? Bias => Find(BiasName);
 
     private Type BatchNormType => Dimensions switch { 1 => typeof(BatchNorm1d), 2 => typeof(BatchNorm2d), _ => typeof(BatchNorm3d) };
 
