@@ -53,10 +53,10 @@ public sealed class FrozenPrefix
     public IPrefixEngine Compile(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes)
     {
         ArgumentNullException.ThrowIfNull(shapes);
-        var engine = new LibtorchEngine(Schedule);
+        var engine = new LibtorchEngine(this);
         try
         {
-            engine.Compile(shapes);
+            engine.Prepare(shapes);
             return engine;
         }
         catch
@@ -64,6 +64,18 @@ public sealed class FrozenPrefix
             engine.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The prefix as an ONNX model, norms folded, whose inputs and outputs have the prefix's names.</summary>
+    /// <param name="shapes">The shape of each input of the prefix, the batch included. Heights and widths are fixed.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <returns>The bytes of the model.</returns>
+    /// <exception cref="NotCompilableException">A stage cannot be recorded, or has no counterpart in ONNX.</exception>
+    /// <exception cref="FrostlineException">A shape is missing or does not fit, or the model would have 2 GB or more.</exception>
+    public byte[] ToOnnx(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes, OnnxExportOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(shapes);
+        return OnnxExport.Write(Schedule, shapes, options);
     }
 
     /// <summary>
