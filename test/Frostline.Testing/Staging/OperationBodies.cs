@@ -19,7 +19,7 @@ public static class OperationBodies
         ["norm before a convolution"] = (parts, o, x) => o.Convolution(parts.Convolution(6, 4, 3), o.Relu(o.Norm(parts.Norm(6), x))),
         ["a convolution that two read"] = (parts, o, x) => parts.Shared(o, o.Convolution(parts.Convolution(6, 6, 3), x)),
         ["residual"] = (parts, o, x) => o.AddRelu(o.ConvolutionNorm(parts.Convolution(6, 6, 3), parts.Norm(6), x), x),
-        ["a sum with itself"] = (parts, o, x) => parts.Twice(o, o.Relu(x)),
+        ["a sum with itself"] = (_, o, x) => BodyParts.Twice(o, o.Relu(x)),
         ["pools"] = (_, o, x) => o.AveragePool(Window.Square(2, 1), o.MaxPool(Window.Square(3, 2, 1, ceiling: true), x), countPadding: false),
         ["adaptive pool, flatten, linear, norm"] = (parts, o, x) => o.Norm(parts.Norm1(5), o.Linear(parts.Add(nn.Linear(24, 5)), o.Flatten(o.AdaptiveAveragePool(2, 2, x)))),
         ["relu6 and sigmoid"] = (_, o, x) => o.Activation(ActivationKind.Sigmoid, o.Activation(ActivationKind.Relu6, x)),
@@ -29,7 +29,7 @@ public static class OperationBodies
         ["norms of samples"] = (parts, o, x) => o.Norm(parts.Add(nn.LayerNorm([9, 8])), o.Norm(parts.GroupNorm(), x)),
         ["dropout that is off"] = (parts, o, x) => o.Dropout(parts.Add(nn.Dropout(0.5)), x),
         ["the input"] = (_, _, x) => x,
-        ["a view over what is written over"] = (parts, o, x) => parts.Viewed(o, o.Convolution(parts.Convolution(6, 6, 3), x)),
+        ["a view over what is written over"] = (parts, o, x) => BodyParts.Viewed(o, o.Convolution(parts.Convolution(6, 6, 3), x)),
     };
 
     /// <summary>Their names.</summary>
@@ -91,10 +91,10 @@ public sealed class BodyParts
     /// <summary>A value that a norm and a sum read.</summary>
     public Value Shared(Operations operations, Value x) => operations.Add(operations.Norm(Norm(6), x), x);
 
-    public Value Twice(Operations operations, Value x) => operations.Add(x, x);
+    public static Value Twice(Operations operations, Value x) => operations.Add(x, x);
 
     /// <summary>A view of a value whose memory an activation could have written over.</summary>
-    public Value Viewed(Operations operations, Value x) =>
+    public static Value Viewed(Operations operations, Value x) =>
         operations.Concatenate([operations.Flatten(x), operations.Flatten(operations.Relu(x))]);
 
     private static T Filled<T>(T norm, long features)

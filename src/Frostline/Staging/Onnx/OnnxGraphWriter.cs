@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Frostline.Modules;
 using static TorchSharp.torch;
 
@@ -21,9 +20,6 @@ internal sealed class OnnxGraphWriter
     private int _constants;
 
     private OnnxGraphWriter(OnnxExportOptions options, int type) => (_options, _type) = (options, type);
-
-    /// <summary>The type's number in onnx.proto of the values.</summary>
-    internal int Type => _type;
 
     /// <summary>Writes a model.</summary>
     /// <param name="graph">The graph, best folded.</param>
@@ -57,13 +53,24 @@ internal sealed class OnnxGraphWriter
 
     /// <summary>Adds a weight.</summary>
     /// <returns>Its name.</returns>
-    internal string Weight(Tensor tensor) => Initializer(TypeOf(tensor.dtype), tensor.shape, TensorBytes.Count(tensor), stream => TensorBytes.Use(tensor, piece => stream.Write(piece)));
+    internal string Weight(Tensor tensor)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"weight.{_constants++}");
+        _initializers.Message(GraphInitializers, initializer =>
+        {
+            initializer.Numbers(1, tensor.shape);
+            initializer.Number(2, TypeOf(tensor.dtype));
+            initializer.Text(8, name);
+            initializer.Bytes(9, tensor);
+        });
+        return name;
+    }
 
     /// <summary>Adds integers, as shapes and positions are given.</summary>
     internal string Integers(params IReadOnlyList<long> values)
     {
-        long[] array = [.. values];
-        return Initializer(7, [array.Length], array.Length * sizeof(long), stream => stream.Write(MemoryMarshal.AsBytes<long>(array)));
+        using var scope = NewDisposeScope();
+        return Weight(tensor([.. values], ScalarType.Int64));
     }
 
     /// <summary>Adds numbers of the values' type.</summary>
@@ -101,19 +108,6 @@ internal sealed class OnnxGraphWriter
         return model.ToArray();
     }
 
-    private string Initializer(int type, IReadOnlyList<long> shape, long bytes, Action<Stream> write)
-    {
-        var name = string.Create(CultureInfo.InvariantCulture, $"weight.{_constants++}");
-        _initializers.Message(GraphInitializers, tensor =>
-        {
-            tensor.Numbers(1, shape);
-            tensor.Number(2, type);
-            tensor.Text(8, name);
-            tensor.Bytes(9, bytes, write);
-        });
-        return name;
-    }
-
     /// <summary>A tensor of the values' type: <c>batch</c> rows where the batch is free, and the recorded sizes.</summary>
     private ProtobufWriter ValueInfo(string name, IReadOnlyList<long> shape)
     {
@@ -141,6 +135,7 @@ internal sealed class OnnxGraphWriter
     private static int TypeOf(ScalarType type) => type switch
     {
         ScalarType.Float32 => 1,
+        ScalarType.Int64 => 7,
         ScalarType.Float64 => 11,
         ScalarType.Float16 => 10,
         ScalarType.BFloat16 => 16,

@@ -1,12 +1,15 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
+using Frostline.Modules;
+using TorchSharp;
 
 namespace Frostline.Staging;
 
 /// <summary>Writes a message in the wire format of Protocol Buffers, as much of it as ONNX needs: varints, texts, bytes and messages.</summary>
 internal sealed class ProtobufWriter
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new();
 
     internal void Number(int field, long value)
     {
@@ -25,9 +28,8 @@ internal sealed class ProtobufWriter
     internal void Single(int field, float value)
     {
         Key(field, 5);
-        Span<byte> bytes = stackalloc byte[sizeof(float)];
-        BinaryPrimitives.WriteSingleLittleEndian(bytes, value);
-        _bytes.Write(bytes);
+        BinaryPrimitives.WriteSingleLittleEndian(_bytes.GetSpan(sizeof(float)), value);
+        _bytes.Advance(sizeof(float));
     }
 
     internal void Text(int field, string value) => Bytes(field, Encoding.UTF8.GetBytes(value));
@@ -39,7 +41,7 @@ internal sealed class ProtobufWriter
         _bytes.Write(value);
     }
 
-    internal void Message(int field, ProtobufWriter message) => Bytes(field, message._bytes.GetBuffer().AsSpan(0, (int)message._bytes.Length));
+    internal void Message(int field, ProtobufWriter message) => Bytes(field, message._bytes.WrittenSpan);
 
     internal void Message(int field, Action<ProtobufWriter> write)
     {
@@ -53,34 +55,32 @@ internal sealed class ProtobufWriter
         foreach (var value in values) Required(field, value);
     }
 
-    /// <summary>Bytes whose content is written straight into the message.</summary>
-    /// <param name="field">The field.</param>
-    /// <param name="length">How many bytes.</param>
-    /// <param name="write">Writes exactly so many.</param>
-    internal void Bytes(int field, long length, Action<Stream> write)
+    /// <summary>The bytes of a tensor, row by row, written straight into the message.</summary>
+    internal void Bytes(int field, torch.Tensor tensor)
     {
+        var length = (int)TensorBytes.Count(tensor);
         Key(field, 2);
         Varint((ulong)length);
-        var end = _bytes.Length + length;
-        write(_bytes);
-        if (_bytes.Length != end) throw new InvalidOperationException($"{_bytes.Length - end} bytes more than announced");
+        TensorBytes.Read(tensor, _bytes.GetSpan(length)[..length]);
+        _bytes.Advance(length);
     }
 
     /// <summary>The fields of another message, behind those of this one.</summary>
-    internal void Append(ProtobufWriter other) => other._bytes.WriteTo(_bytes);
+    internal void Append(ProtobufWriter other) => _bytes.Write(other._bytes.WrittenSpan);
 
-    internal byte[] ToArray() => _bytes.ToArray();
+    internal byte[] ToArray() => _bytes.WrittenSpan.ToArray();
 
     private void Key(int field, int type) => Varint(((ulong)field << 3) | (uint)type);
 
     private void Varint(ulong value)
     {
-        while (value >= 0x80)
-        {
-            _bytes.WriteByte((byte)(value | 0x80));
-            value >>= 7;
-        }
+        for (; value >= 0x80; value >>= 7) Byte((byte)(value | 0x80));
+        Byte((byte)value);
+    }
 
-        _bytes.WriteByte((byte)value);
+    private void Byte(byte value)
+    {
+        _bytes.GetSpan(1)[0] = value;
+        _bytes.Advance(1);
     }
 }

@@ -1,4 +1,3 @@
-using Frostline.Native;
 using Frostline.Staging;
 using Frostline.Testing;
 using TorchSharp;
