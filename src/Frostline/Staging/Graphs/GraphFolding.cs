@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Frostline.Staging;
@@ -58,8 +59,8 @@ internal static class GraphFolding
 
     private static Tensor Scale(BatchNormStep norm)
     {
-        using var epsilon = tensor(norm.Epsilon, float64);
-        var scale = (norm.Variance.to(float64) + epsilon).rsqrt();
+        using Scalar epsilon = norm.Epsilon, one = 1;
+        var scale = norm.Variance.to(float64).add(epsilon, one).rsqrt();
         return norm.Weight is null ? scale : scale * norm.Weight.to(float64);
     }
 
@@ -76,8 +77,9 @@ internal static class GraphFolding
 
     private static Tensor Shifted(Tensor? bias, BatchNormStep norm, Tensor scale)
     {
-        var centred = bias is null ? norm.Mean.to(float64).neg() : bias.to(float64) - norm.Mean.to(float64);
+        using Scalar one = 1, minus = -1;
+        var centred = bias is null ? norm.Mean.to(float64).neg() : bias.to(float64).add(norm.Mean.to(float64), minus);
         var shifted = centred * scale;
-        return norm.Bias is null ? shifted : shifted + norm.Bias.to(float64);
+        return norm.Bias is null ? shifted : shifted.add(norm.Bias.to(float64), one);
     }
 }
