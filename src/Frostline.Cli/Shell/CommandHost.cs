@@ -69,6 +69,7 @@ internal static class CommandHost
             DiffCommand.Create(terminal),
             HashCommand.Create(terminal),
             AuditCommand.Create(terminal),
+            ExportCommand.Create(terminal),
             ProvenanceCommand.Create(terminal),
             SchemaCommand.Create(terminal),
         };

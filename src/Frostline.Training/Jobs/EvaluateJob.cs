@@ -1,8 +1,5 @@
-using Frostline.Checkpoints;
-using Frostline.Initialization;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
-using Frostline.Training.Runs;
 
 namespace Frostline.Training.Jobs;
 
@@ -57,11 +54,7 @@ public sealed class EvaluateJob
     /// </exception>
     public EvaluateResult Run(int? threads = null, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        using var file = Checkpoint.Open(_path);
-        if (file.Metadata.ContainsKey(TrainingCheckpoint.StateKey))
-            throw new FrostlineException(
-                $"{_path} is a training's state, not a model; "
-                    + "evaluate model.safetensors or checkpoint/best.safetensors of its run folder");
+        using var file = ModelLoading.Open(_path);
         var description = ModelDescription.Read(file, _registry);
         var bench = Workbench.Open(_recipe, threads);
         var data = bench.OpenData();
@@ -71,7 +64,7 @@ public sealed class EvaluateJob
         List<string> remarks = [];
         var known = description is { Classes: { } stored } ? data.WithClasses(stored) : data;
         using var network = bench.CreateNetwork(known, deferred: true);
-        Load(network, file, remarks);
+        ModelLoading.Load(network, file, remarks);
         var transform = description?.Transform.Select(item => item.Create(known.Context)).ToList();
         if (description is not null && TransformOf(ModelDescription.Of(_recipe, null)) != TransformOf(description))
             remarks.Add("the preprocessing is that of the model file, which differs from the recipe's");
@@ -90,18 +83,4 @@ public sealed class EvaluateJob
     }
 
     private static string TransformOf(ModelDescription description) => description.ToMetadata()[ModelDescription.TransformKey];
-
-    /// <summary>
-    /// Loads the whole network from the file; the names may have the wrapper <c>module.</c> of parallel training.
-    /// </summary>
-    private static void Load(TorchSharp.torch.nn.Module network, Checkpoint file, List<string> remarks)
-    {
-        var report = new InitializationPlan().Load("**", file, KeyMap.Identity.StripOptional("module.")).Apply(network, seed: 0);
-        foreach (var key in report.Unexpected) remarks.Add($"the file holds \"{key}\", which the network lacks");
-        foreach (var skip in report.Skipped) remarks.Add($"left out: {skip}");
-        // That the optional wrapper is absent is what one expects.
-        remarks.AddRange(report.Loads
-            .SelectMany(load => load.Remarks)
-            .Where(remark => !remark.Contains("module.", StringComparison.Ordinal)));
-    }
 }

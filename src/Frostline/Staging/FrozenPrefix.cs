@@ -109,9 +109,19 @@ public sealed class FrozenPrefix
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(reference);
+        using var scope = torch.NewDisposeScope();
+        return RelativeError(engine.Run(inputs), reference.Run(inputs));
+    }
+
+    /// <summary>As of the other overload, for results that are at hand.</summary>
+    /// <param name="results">What was computed, by name.</param>
+    /// <param name="expected">What it is compared with.</param>
+    public static double RelativeError(IReadOnlyDictionary<string, torch.Tensor> results, IReadOnlyDictionary<string, torch.Tensor> expected)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        ArgumentNullException.ThrowIfNull(expected);
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var (results, expected) = (engine.Run(inputs), reference.Run(inputs));
         return expected.Max(output => results.TryGetValue(output.Key, out var result) && result.shape.SequenceEqual(output.Value.shape)
             ? Distance(result.to(torch.float64), output.Value.to(torch.float64))
             : double.PositiveInfinity);
