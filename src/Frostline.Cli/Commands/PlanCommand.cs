@@ -63,6 +63,7 @@ internal static class PlanCommand
 
         table.Write(output);
         foreach (var load in report.Origins.Loads) output.Write(load.Describe());
+        foreach (var warning in report.Origins.Warnings) output.Write($"warning: {warning}\n");
     }
 
     /// <summary>The origin without the key of the tensor, which differs from tensor to tensor.</summary>
@@ -75,9 +76,8 @@ internal static class PlanCommand
         var table = new TextTable("phase", ">trained", ">frozen", "frost line", ">multiply-adds", ">memory");
         foreach (var phase in report.Phases)
         {
-            var begins = phase.Plateaus > 0 ? $"from plateau {phase.Plateaus}" : $"from epoch {phase.Epoch}";
             table.Add(
-                begins, Units.Count(phase.Trainable), Units.Count(phase.Frozen), phase.FrostLine ?? "none",
+                phase.Begins, Units.Count(phase.Trainable), Units.Count(phase.Frozen), phase.FrostLine ?? "none",
                 phase.Step is { } step ? Units.Quantity(step.MultiplyAdds) : "?", phase.Step is { } held ? Units.Bytes(held.TotalBytes) : "?");
         }
 

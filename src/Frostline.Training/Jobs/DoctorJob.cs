@@ -19,7 +19,7 @@ public sealed record DiagnosedPhase(int Epoch, int Plateaus, [property: JsonIgno
     public IReadOnlyList<string> Remarks => Diagnosis.Remarks;
 
     /// <summary>When it begins, in words.</summary>
-    internal string Begins => Plateaus > 0 ? FormattableString.Invariant($"from plateau {Plateaus}") : FormattableString.Invariant($"from epoch {Epoch}");
+    internal string Begins => PhaseWords.BeginOf(Epoch, Plateaus);
 
     /// <summary>What a line about it begins with: nothing for the first phase.</summary>
     internal string Prefix => Epoch == 1 && Plateaus == 0 ? "" : $"{Begins}: ";
@@ -34,12 +34,21 @@ public sealed record DoctorReport
     /// <summary>The phases in order, at least one.</summary>
     public required IReadOnlyList<DiagnosedPhase> Phases { get; init; }
 
-    /// <summary>The first error with its place in the recipe, in one line: why training would stop. Null where there is no error.</summary>
+    /// <summary>
+    /// The first error with its place in the recipe, in one line: why training would stop. Null where there is no error, and where the
+    /// recipe says that training goes on all the same (<see cref="TrainSettings.Diagnosis"/>).
+    /// </summary>
     public string? Refusal { get; init; }
 
-    /// <summary>Each finding with its remedy, under the phase in which it is met first.</summary>
-    public string Describe() => Phases.Count == 1 ? Phases[0].Diagnosis.Describe() : string.Join(
-        "\n", Phases.Where((phase, i) => i == 0 || phase.Findings.Count + phase.Remarks.Count > 0).Select(phase => $"{phase.Begins}\n{phase.Diagnosis.Describe()}"));
+    /// <summary>Each finding with its remedy, under the phase in which it is met first; phases that add nothing are left out.</summary>
+    public string Describe()
+    {
+        if (Phases.Count == 1) return Phases[0].Diagnosis.Describe();
+        var telling = Phases.Where(phase => phase.Findings.Count + phase.Remarks.Count > 0).ToList();
+        return telling.Count == 0
+            ? FormattableString.Invariant($"nothing found in {Phases.Count} phases\n")
+            : string.Join("\n", telling.Select(phase => $"{phase.Begins}\n{phase.Diagnosis.Describe()}"));
+    }
 
     /// <summary>The report as indented JSON.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, RunJson.Page);
@@ -73,6 +82,9 @@ public sealed class DoctorJob
         using var network = bench.CreateNetwork(data);
         var report = bench.Initialize(network, data, _observer);
         var phases = TrainingDiagnosis.Of(bench, data, network, report);
-        return new DoctorReport { Name = _recipe.Name, Phases = phases, Refusal = TrainingDiagnosis.Refusal(_recipe, phases)?.Message };
+        // A loss that is no number ends any training at its first step.
+        var stops = _recipe.Train.Diagnosis == DiagnosisMode.Stop;
+        var refusal = TrainingDiagnosis.Refusal(_recipe, phases, finding => stops || finding.Kind == FindingKind.LossNotFinite);
+        return new DoctorReport { Name = _recipe.Name, Phases = phases, Refusal = refusal?.Message };
     }
 }

@@ -60,7 +60,7 @@ public sealed class PlanJob
             Step = steps[0],
             StepUnknown = unknown,
             Tensors = TensorsOf(freeze, origins),
-            Warnings = freeze.Warnings,
+            Warnings = [.. origins.Warnings, .. freeze.Warnings],
             Refusal = _recipe.AllowRandom ? null : RefusalOf([.. phases.SelectMany(phase => phase.Status.Doubts).DistinctBy(doubt => doubt.Name)]),
         };
     }

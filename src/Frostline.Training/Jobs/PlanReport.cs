@@ -79,6 +79,10 @@ public sealed record PlannedPhaseSummary(int Epoch, int Plateaus, long Trainable
 {
     /// <summary>What a training step would cost in it; null where that is unknown.</summary>
     public PlannedStep? Step { get; init; }
+
+    /// <summary>When it begins, in words: <c>from the start</c>, <c>after 5 epochs</c>, <c>after plateau 1</c>.</summary>
+    [JsonIgnore]
+    public string Begins => PhaseWords.BeginOf(Epoch, Plateaus);
 }
 
 /// <summary>One stage under a plan.</summary>

@@ -151,7 +151,13 @@ public sealed class TrainJob
     private static InitializationReport Initialize(
         Workbench bench, torch.nn.Module network, TrainingData data, TrainingCheckpoint? checkpoint, LoggingObserver observer)
     {
-        if (checkpoint is null) return bench.Initialize(network, data, observer);
+        if (checkpoint is null)
+        {
+            var report = bench.Initialize(network, data, observer);
+            foreach (var warning in report.Warnings) observer.Note($"warning: {warning}");
+            return report;
+        }
+
         checkpoint.RestoreModel(network);
         observer.Note($"resumed at epoch {checkpoint.State.Epoch + 1}, batch {checkpoint.State.Batch}, step "
             + $"{checkpoint.State.Step}");
@@ -249,5 +255,11 @@ public sealed class TrainJob
 
     /// <summary>The recipe without what may differ when a training is resumed.</summary>
     private string ComparableRecipe() =>
-        (_recipe with { Name = null, Threads = null, Data = _recipe.Data with { Workers = 1 } }).ToYaml();
+        (_recipe with
+        {
+            Name = null,
+            Threads = null,
+            Data = _recipe.Data with { Workers = 1 },
+            Train = _recipe.Train with { Diagnosis = DiagnosisMode.Stop },
+        }).ToYaml();
 }

@@ -58,8 +58,9 @@ internal static class TrainingDiagnosis
     }
 
     /// <summary>
-    /// Diagnoses before training: notes what is no error, and refuses to train where there is one. A loss that is no number is left to the
-    /// first step, which meets it too and names the sample.
+    /// Diagnoses before training, unless <c>train.diagnosis</c> is <c>off</c>: notes what is no error, and refuses to train where there is
+    /// one, or notes it too where the recipe says <c>warn</c>. A loss that is no number is left to the first step, which meets it too and
+    /// names the sample.
     /// </summary>
     /// <param name="bench">The recipe's workbench.</param>
     /// <param name="data">Its data.</param>
@@ -70,16 +71,20 @@ internal static class TrainingDiagnosis
     public static void Require(
         Workbench bench, TrainingData data, torch.nn.Module network, InitializationReport initialized, ITrainingObserver observer)
     {
+        var mode = bench.Recipe.Train.Diagnosis;
+        if (mode == DiagnosisMode.Off) return;
         var phases = Of(bench, data, network, initialized);
         foreach (var phase in phases)
         {
+            foreach (var finding in phase.Diagnosis.Errors.Where(finding => mode == DiagnosisMode.Warn && finding.Kind != FindingKind.LossNotFinite))
+                observer.Note($"error, and trained all the same: {phase.Prefix}{finding}");
             foreach (var finding in phase.Findings.Where(finding => finding.Severity == FindingSeverity.Warning))
                 observer.Note($"warning: {phase.Prefix}{finding}");
             var notes = phase.Findings.Where(finding => finding.Severity == FindingSeverity.Note).ToList();
             if (notes.Count > 0) observer.Note($"note: {phase.Prefix}{Summary(notes)}");
         }
 
-        if (Refusal(bench.Recipe, phases, finding => finding.Kind != FindingKind.LossNotFinite) is { } refusal) throw refusal;
+        if (mode == DiagnosisMode.Stop && Refusal(bench.Recipe, phases, finding => finding.Kind != FindingKind.LossNotFinite) is { } refusal) throw refusal;
     }
 
     /// <summary>What is thrown for errors, at the first one's place in the recipe; null where there is none.</summary>

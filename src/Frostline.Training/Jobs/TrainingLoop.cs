@@ -113,7 +113,7 @@ public sealed class TrainingLoop
         _parts.Average?.Follow(TrainingPhases.Changing(_parts.Frozen));
         _parts.PhaseBegan?.Invoke();
         var now = _parts.Frozen.Plan;
-        _parts.Observer.Note(FormattableString.Invariant($"the plan from epoch {State.Epoch + 1}: {now.TrainedParameters} parameters trained, ")
+        _parts.Observer.Note(FormattableString.Invariant($"the plan from epoch {State.Epoch + 1} on, after {PhaseWords.EpochsBefore(State.Epoch + 1)}: {now.TrainedParameters} parameters trained, ")
             + FormattableString.Invariant($"{now.FrozenParameters} frozen, frost line {change.FrostLine ?? "none"}; ")
             + FormattableString.Invariant($"{change.Thawed.Count} tensors thawed, {change.Frozen.Count} froze"));
     }

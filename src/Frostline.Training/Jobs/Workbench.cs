@@ -106,7 +106,7 @@ public sealed class Workbench
         if (plan.Plateaus > 0 && Recipe.Train.Plateau is null)
             throw Recipe.Error("freeze", "a rule waits for a plateau, and nothing says what one is; add plateau: to train, for example plateau: 3");
         if (plan.PhaseEpochs[^1] is var last && last >= Recipe.Train.Epochs)
-            throw Recipe.Error("freeze", FormattableString.Invariant($"a rule holds from epoch {last} on, and the training has {Recipe.Train.Epochs}, from 0 to {Recipe.Train.Epochs - 1}; lower it or train longer"));
+            throw Recipe.Error("freeze", FormattableString.Invariant($"a rule waits until {last} epochs are over (from-epoch: {last}), and the training has {Recipe.Train.Epochs}; lower it or train longer"));
         return plan;
     }
 

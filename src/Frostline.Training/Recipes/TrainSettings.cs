@@ -51,6 +51,13 @@ public sealed record TrainSettings
     /// <summary>When a metric counts as having stopped getting better, for freeze rules with <c>from-plateau</c>. Default: never.</summary>
     public PatienceSettings? Plateau { get; init; }
 
+    /// <summary>
+    /// What the diagnosis before the first step does with an error: <c>stop</c>, <c>warn</c> and train all the same, or <c>off</c>, which does
+    /// not look at all. An error can be false where data decide what a network uses, such as an expert that the first batch does not need.
+    /// Default: stop.
+    /// </summary>
+    public DiagnosisMode Diagnosis { get; init; } = DiagnosisMode.Stop;
+
     /// <summary>How the frozen part is checked besides at the end. Default: at the end only.</summary>
     public AuditSettings Audit { get; init; } = new();
 
@@ -76,6 +83,19 @@ public sealed record TrainSettings
 
     /// <summary>How often everything is saved besides at the end of each epoch, so that an interrupted training loses little.</summary>
     public CheckpointSettings CheckpointEvery { get; init; } = new();
+}
+
+/// <summary>What the diagnosis before the first step does.</summary>
+public enum DiagnosisMode
+{
+    /// <summary>It looks, and an error stops the training before anything is written but the log.</summary>
+    Stop,
+
+    /// <summary>It looks and writes errors to the log; the training goes on.</summary>
+    Warn,
+
+    /// <summary>It does not look.</summary>
+    Off,
 }
 
 /// <summary>How often a training is saved besides at the end of each epoch. What comes out does not depend on it.</summary>

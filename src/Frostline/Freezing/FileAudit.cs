@@ -126,7 +126,7 @@ internal sealed class FileAudit
             .Select(phase => phase.Start).OrderBy(start => start.Plateaus).ThenBy(start => start.Epoch).First();
         return start switch
         {
-            { Plateaus: > 0 } => FormattableString.Invariant($"it is trained from plateau {start.Plateaus} on, which may not have come"),
+            { Plateaus: > 0 } => FormattableString.Invariant($"it is trained after plateau {start.Plateaus}, which may not have come"),
             { Epoch: > 0 } => FormattableString.Invariant($"it is trained once {start.Epoch} {(start.Epoch == 1 ? "epoch is" : "epochs are")} over: ")
                 + "the later file may be from before, or no gradient reached it",
             _ => "no gradient reached it, its gradient was zero, its steps were too small to change a bit, or nothing was trained in between",

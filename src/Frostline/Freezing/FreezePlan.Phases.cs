@@ -167,8 +167,9 @@ internal readonly record struct PhaseStart(int Epoch, int Plateaus)
     /// <summary>As it is appended to a rule's text.</summary>
     public override string ToString() => this switch
     {
-        { Plateaus: > 0 } => string.Create(CultureInfo.InvariantCulture, $", from plateau {Plateaus}"),
-        { Epoch: > 0 } => string.Create(CultureInfo.InvariantCulture, $", from epoch {Epoch}"),
+        { Plateaus: > 0 } => string.Create(CultureInfo.InvariantCulture, $", after plateau {Plateaus}"),
+        { Epoch: 1 } => ", after 1 epoch",
+        { Epoch: > 0 } => string.Create(CultureInfo.InvariantCulture, $", after {Epoch} epochs"),
         _ => "",
     };
 }

@@ -92,6 +92,15 @@ public sealed class InitializationReport
     [JsonIgnore]
     public IReadOnlyList<TensorLoad> Skipped => [.. Loads.SelectMany(load => load.Skipped)];
 
+    /// <summary>What is allowed and still likely to be a mistake, one line each.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Warnings =>
+    [
+        .. Tensors.GroupBy(tensor => (Origin.BeforeScaling(tensor.Origin) as Origin.Kept)?.Remark)
+            .Where(group => group.Key is not null)
+            .Select(group => $"{string.Join(", ", group.Take(4).Select(tensor => tensor.Name))}{(group.Count() > 4 ? $" and {group.Count() - 4} more" : "")}: kept, though {group.Key}; draw, load or set it"),
+    ];
+
     /// <summary>The entry of a tensor, or null where the network had none of this name.</summary>
     public TensorProvenance? Find(string name) => _byName.GetValueOrDefault(name);
 

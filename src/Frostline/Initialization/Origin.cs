@@ -59,10 +59,16 @@ public abstract record Origin
     }
 
     /// <summary>The value is the one that the network was constructed with; nobody knows where it came from.</summary>
-    public sealed record Kept : Origin
+    /// <param name="Remark">
+    /// What there is to be said against it, for example that the constructor gives no value; otherwise null.
+    /// </param>
+    public sealed record Kept(string? Remark = null) : Origin
     {
+        /// <summary>The remark on weight and bias of TorchSharp's GroupNorm, which are whatever lay in their memory.</summary>
+        internal const string WithoutValue = "TorchSharp's GroupNorm is constructed without a value";
+
         /// <inheritdoc/>
-        public override string Describe() => "kept as constructed";
+        public override string Describe() => "kept as constructed" + (Remark is null ? "" : $" ({Remark})");
     }
 
     /// <summary>Every element was set to one value.</summary>

@@ -29,7 +29,7 @@ internal sealed class PlanWriter(PlanDecisions decisions, long seed, bool write)
         foreach (var tensor in tensors)
         {
             if (decisions.Of(tensor)!.Assignment is SetAssignment set) Set(tensor, set);
-            else if (decisions.Of(tensor)!.Assignment is KeepAssignment) _origins[tensor] = new Origin.Kept();
+            else if (decisions.Of(tensor)!.Assignment is KeepAssignment) _origins[tensor] = new Origin.Kept(decisions.Network.IsConstructedWithoutValue(tensor) ? Origin.Kept.WithoutValue : null);
         }
 
         foreach (var tensor in tensors) Copy(tensor);

@@ -25,10 +25,12 @@ internal sealed class PlannedTensor(TensorEntry entry, InitializationTarget targ
 internal sealed class PlannedNetwork
 {
     private readonly Dictionary<string, PlannedTensor> _byName = new(StringComparer.Ordinal);
+    private readonly Lazy<HashSet<string>> _groupNorms;
 
     public PlannedNetwork(ModuleTree tree)
     {
         Tree = tree;
+        _groupNorms = new(() => tree.Modules.Where(entry => entry.Module is TorchSharp.Modules.GroupNorm).Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal));
         // Libtorch is asked once for each shape.
         var infos = tree.DistinctTensors.ToDictionary(
             entry => entry.Name, entry => new TensorInfo(entry.Name, TensorBytes.TypeOf(entry.Tensor), TensorBytes.ShapeOf(entry.Tensor)), StringComparer.Ordinal);
@@ -50,6 +52,13 @@ internal sealed class PlannedNetwork
 
     /// <summary>Finds a tensor by any of its names.</summary>
     public PlannedTensor? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>
+    /// Whether the constructor leaves in a parameter whatever lay in its memory: TorchSharp's GroupNorm does, where PyTorch sets weights to 1
+    /// and biases to 0. Whether somebody has set it since cannot be seen.
+    /// </summary>
+    public bool IsConstructedWithoutValue(PlannedTensor tensor) =>
+        tensor.Entry.Kind == NodeKind.Parameter && _groupNorms.Value.Contains(tensor.Entry.Owner);
 
     /// <summary>What a selector chooses, in the network's order.</summary>
     /// <exception cref="SelectionException">It matches nothing.</exception>

@@ -40,7 +40,7 @@ public sealed record TensorProvenance(
         : Origin.BeforeScaling(Origin) switch
         {
             Origin.Drawn drawn => $"drawn by {drawn.Initializer}",
-            Origin.Kept when Persistent => "kept as constructed",
+            Origin.Kept kept when Persistent => kept.Describe(),
             _ => null,
         };
 }

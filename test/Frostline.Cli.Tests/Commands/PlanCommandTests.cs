@@ -111,11 +111,11 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Equal((ExitCodes.Success, ""), (run.ExitCode, run.Error));
         Assert.Contains(
             """
-            phase           trained   frozen  frost line  multiply-adds   memory
-            --------------------------------------------------------------------
-            from epoch 1        130  269,072  head                162 M  2.92 MB
-            from epoch 2    203,650   65,552  layer3              266 M  5.33 MB
-            from plateau 1  254,722   14,480  layer2              370 M  7.32 MB
+            phase            trained   frozen  frost line  multiply-adds   memory
+            ---------------------------------------------------------------------
+            from the start       130  269,072  head                162 M  2.92 MB
+            after 1 epoch    203,650   65,552  layer3              266 M  5.33 MB
+            after plateau 1  254,722   14,480  layer2              370 M  7.32 MB
             all else here is about the first phase
 
             """,

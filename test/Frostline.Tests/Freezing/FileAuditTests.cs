@@ -94,7 +94,7 @@ public sealed class FileAuditTests : IDisposable
         var audit = Audit(before, after, plan);
         Assert.Empty(audit.Moved);
         var causes = audit.TrainedButUnmoved.ToDictionary(tensor => tensor.Name, tensor => tensor.Cause, StringComparer.Ordinal);
-        Assert.Equal("it is trained from plateau 1 on, which may not have come", causes["stem.conv.bias"]);
+        Assert.Equal("it is trained after plateau 1, which may not have come", causes["stem.conv.bias"]);
         Assert.StartsWith("it is trained once 2 epochs are over:", causes["block.bn.weight"], StringComparison.Ordinal);
         Assert.StartsWith("no gradient reached it,", causes["head.weight"], StringComparison.Ordinal);
         Assert.Equal(["stem.conv.weight"], Audit(before, after, new FreezePlan().Freeze("!head")).Moved.Select(moved => moved.Name));

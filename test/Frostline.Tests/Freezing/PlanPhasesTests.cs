@@ -19,7 +19,7 @@ public sealed class PlanPhasesTests : IDisposable
         Assert.Equal([0, 3, 5], plan.PhaseEpochs);
         Assert.True(plan.HasPhases);
         Assert.Equal(["freeze \"!head\""], plan.At(2).Rules);
-        Assert.Equal(["freeze \"!head\"", "train \"block\", norm hold, learning rate 0.1x, from epoch 3"], plan.At(4).Rules);
+        Assert.Equal(["freeze \"!head\"", "train \"block\", norm hold, learning rate 0.1x, after 3 epochs"], plan.At(4).Rules);
         Assert.Equal(3, plan.At(99).Rules.Count);
 
         Assert.Equal(["head"], TrainedOwners(plan.At(0)));
@@ -45,7 +45,7 @@ public sealed class PlanPhasesTests : IDisposable
     public void A_rule_that_a_later_phase_overrides_has_an_effect_and_one_that_none_lets_through_has_not()
     {
         new FreezePlan().Freeze("!head").FromEpoch(2).Train("**").Apply(_network, allowRandom: true).Dispose();
-        Assert.Contains("from epoch 2 has no effect", Assert.Throws<FreezeException>(
+        Assert.Contains("after 2 epochs has no effect", Assert.Throws<FreezeException>(
             () => new FreezePlan().FromEpoch(2).Train("block").FromEpoch(0).Freeze("!head").Apply(_network, allowRandom: true)).Message);
     }
 

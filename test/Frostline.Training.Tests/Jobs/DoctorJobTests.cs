@@ -169,15 +169,12 @@ public sealed class DoctorJobTests : IDisposable
         Assert.Equal(["", "body", "head"], report.Phases.Select(phase => phase.Findings.SingleOrDefault()?.Module ?? ""));
         Assert.Equal(
             """
-            from epoch 1
-            nothing found
-
-            from epoch 2
+            after 1 epoch
             note: body: frozen, and yet it runs backward and keeps activations, for the sake of what is trained below: stem
               remedy: nothing, where that has to be trained; else freeze stem too
             1 note
 
-            from plateau 1
+            after plateau 1
             note: head: frozen, and yet it runs backward and keeps activations, for the sake of what is trained below: stem, branch
               remedy: nothing, where that has to be trained; else freeze stem, branch too
             1 note
@@ -187,10 +184,41 @@ public sealed class DoctorJobTests : IDisposable
     }
 
     [Fact]
+    public void Phases_in_which_nothing_is_found_are_one_line()
+    {
+        const string Phases = "freeze=[{ freeze: \"stem | body\" }, { train: body, from-epoch: 1 }]";
+        Assert.Equal("nothing found in 2 phases\n", new DoctorJob(_bench.Parse(Text, Phases)).Run().Describe());
+    }
+
+    [Fact]
+    public void A_false_error_can_be_overruled()
+    {
+        // Stops by default; the branch is left out of this batch as an expert is that the data do not choose.
+        Assert.Throws<RecipeException>(() => _bench.Train(_bench.Parse(Text, "model.fault=unused-branch")));
+
+        var warned = _bench.Parse(Text, "model.fault=unused-branch", "train.diagnosis=warn");
+        var report = new DoctorJob(warned).Run();
+        Assert.Equal((null, FindingKind.Unreachable), (report.Refusal, report.Phases[0].Findings[0].Kind));
+        Assert.Equal(2, _bench.Train(warned).Summary.Epochs.Count);
+        Assert.Contains("error, and trained all the same: branch: its 4 trained parameters get no gradient", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_diagnosis_nothing_is_looked_at()
+    {
+        var off = _bench.Parse(Text, "model.fault=unused-branch", "train.diagnosis=off");
+        Assert.Equal(2, _bench.Train(off).Summary.Epochs.Count);
+        Assert.DoesNotContain("trained parameters get no gradient", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
+        Assert.Null(new DoctorJob(off).Run().Refusal);
+        // What no training survives is refused all the same.
+        Assert.NotNull(new DoctorJob(_bench.Parse(Text, "model.fault=not-a-number", "train.diagnosis=warn")).Run().Refusal);
+    }
+
+    [Fact]
     public void Training_stops_before_it_begins_on_an_error_of_a_later_phase()
     {
         var recipe = _bench.Parse(Text, "model.fault=detached-branch", "freeze=[{ freeze: branch }, { train: branch, from-epoch: 1 }]");
-        Assert.Contains(": from epoch 2: branch: its 4 trained parameters get no gradient: ", Assert.Throws<RecipeException>(() => _bench.Train(recipe)).Message, StringComparison.Ordinal);
+        Assert.Contains(": after 1 epoch: branch: its 4 trained parameters get no gradient: ", Assert.Throws<RecipeException>(() => _bench.Train(recipe)).Message, StringComparison.Ordinal);
         Assert.False(File.Exists(_bench.Folder().Last));
     }
 

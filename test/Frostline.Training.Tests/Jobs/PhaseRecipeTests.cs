@@ -30,7 +30,7 @@ public sealed class PhaseRecipeTests : IDisposable
         // What the second phase trains is trained, the rest of its provenance stays.
         using var model = Checkpoint.Open(_bench.Folder().Model);
         Assert.True(summary.Best!.Epoch < 3 || ModelFile.ProvenanceOf(model)!.Find("body.weight")!.Trained);
-        Assert.Contains("the plan from epoch 3: 99 parameters trained, 0 frozen, frost line none; 4 tensors thawed, 0 froze", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
+        Assert.Contains("the plan from epoch 3 on, after 2 epochs: 99 parameters trained, 0 frozen, frost line none; 4 tensors thawed, 0 froze", File.ReadAllText(_bench.Folder().Log), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -83,7 +83,7 @@ public sealed class PhaseRecipeTests : IDisposable
     }
 
     [Theory]
-    [InlineData("  - { freeze: norm, from-epoch: 4 }", "holds from epoch 4 on, and the training has 4")]
+    [InlineData("  - { freeze: norm, from-epoch: 4 }", "a rule waits until 4 epochs are over (from-epoch: 4), and the training has 4")]
     [InlineData("  - { freeze: norm, from-plateau: 1 }", "nothing says what one is; add plateau: to train")]
     [InlineData("  - { freeze: norm, from-plateau: 1, from-epoch: 2 }", "waits for an epoch already")]
     [InlineData("  - freeze: norm\n  - { from-epoch: 2, train: nrom }", "recipe.yaml:11:5: selector \"nrom\" matches nothing")]

@@ -63,6 +63,7 @@ public sealed class RecipeWriterTests
                 warm-up: 0
               groups: []
               decay-norm-and-bias: true
+              diagnosis: stop
               audit:
                 copies: false
               sampling: shuffled
