@@ -8,6 +8,8 @@ switch (args)
         return Loading.Run();
     case ["load-once", var file]:
         return Loading.Once(file);
+    case ["fingerprints"]:
+        return Fingerprinting.Run();
     default:
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
@@ -16,6 +18,7 @@ switch (args)
                                ReadyToRun build; without FILE, of a checkpoint of 250 MB that is made for the purpose
               load             how long loading a network of 255 MB takes: from safetensors against copying the same bytes, and from
                                .pth against PyTorch (Debian's python3-torch), both processes from start to end
+              fingerprints     how fast the audit takes the fingerprints of 255 MB, against reading the same memory once
 
             Exit code 0 where every limit holds, 1 where one does not.
             """);

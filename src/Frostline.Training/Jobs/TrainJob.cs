@@ -70,12 +70,12 @@ public sealed class TrainJob
     {
         var clock = Stopwatch.StartNew();
         using var checkpoint = _folder.Open(_options.Resume) ? TrainingCheckpoint.Open(_folder.Last) : null;
-        if (checkpoint is not null) RefuseOtherRecipe(checkpoint);
+        var history = HistoryOf(checkpoint);
         using var log = new RunLog(_folder.Log);
         var observer = new LoggingObserver(log, _observer);
         try
         {
-            return Run(checkpoint, observer, clock, cancellation);
+            return Run(checkpoint, history, observer, clock, cancellation);
         }
         catch (Exception error)
         {
@@ -85,7 +85,7 @@ public sealed class TrainJob
     }
 
     private TrainResult Run(
-        TrainingCheckpoint? checkpoint, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
+        TrainingCheckpoint? checkpoint, PlanHistory history, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
     {
         var bench = Workbench.Open(_recipe, _options.Threads ?? _recipe.Threads ?? checkpoint?.State.Threads);
         if (checkpoint is not null && checkpoint.State.Threads != bench.Threads)
@@ -97,14 +97,10 @@ public sealed class TrainJob
         var report = Initialize(bench, network, data, checkpoint, observer);
         var plan = bench.CreatePlan();
         if (checkpoint is null) TrainingDiagnosis.Require(bench, data, network, report, observer);
-        using var frozen = bench.ApplyPlan(network, report);
-        if (checkpoint is not null) TrainingPhases.Resume(plan, frozen, checkpoint);
+        using var frozen = checkpoint is null ? bench.ApplyPlan(network, report) : TrainingPhases.Resume(bench, history, network, report, checkpoint);
         observer.Prepared(frozen, report);
-        if (checkpoint is null)
-        {
-            AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
-            AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
-        }
+        if (checkpoint is null) AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
+        if (checkpoint is null || history.IsNew) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
 
         var groups = bench.CreateGroups(data);
         using var optimizer = _recipe.At("train", () => frozen.Optimizer(OptimizerSettings(data), groups));
@@ -134,16 +130,18 @@ public sealed class TrainJob
             Metrics = metricsLog,
             Observer = observer,
             SaveModel = Saving(frozen, report, data),
-            CheckpointMetadata = new Dictionary<string, string>(StringComparer.Ordinal)
-            {
-                [TrainingCheckpoint.RecipeKey] = ComparableRecipe(),
-                [ModelFile.ProvenanceKey] = report.ToJson(),
-            },
+            CheckpointMetadata = MetadataOf(report, history),
         };
         if (checkpoint is not null) TrainingTensors.Restore(parts, checkpoint);
         var state = checkpoint?.State ?? new TrainingState { InitializeSeconds = clock.Elapsed.TotalSeconds };
         var settings = Settings(data, validation is null ? "loss" : bench.BestMetric(metrics));
         var loop = new TrainingLoop(parts, settings, state with { Threads = bench.Threads });
+        if (history.IsNew)
+        {
+            observer.Note("the freeze rules are others than before");
+            loop.EnterPhase();
+        }
+
         var end = loop.Run(cancellation);
         return Finish(bench, data, report, frozen, audits, loop.State, end, loader, observer);
     }
@@ -239,27 +237,56 @@ public sealed class TrainJob
         return new TrainResult(summary, _folder);
     }
 
-    private void RefuseOtherRecipe(TrainingCheckpoint checkpoint)
+    /// <summary>Which freeze rules the training has had. They may be others now; anything else that differs is refused.</summary>
+    private PlanHistory HistoryOf(TrainingCheckpoint? checkpoint)
     {
-        var then = checkpoint.Metadata.GetValueOrDefault(TrainingCheckpoint.RecipeKey, "").Split('\n');
-        var now = ComparableRecipe().Split('\n');
+        if (checkpoint is null) return PlanHistory.None;
+        var (then, now) = (checkpoint.Metadata.GetValueOrDefault(TrainingCheckpoint.RecipeKey, ""), Comparable(_recipe));
+        if (then == now) return PlanHistory.Of(checkpoint, then, isOther: false);
+        if (_recipe.Registry is { } registry)
+        {
+            var former = Recipe.Parse(then, _folder.Last, _recipe.Folder, registry);
+            RefuseDifference(Comparable(former with { Freeze = [] }), Comparable(_recipe with { Freeze = [] }));
+        }
+        else
+        {
+            RefuseDifference(then, now);
+        }
+
+        return PlanHistory.Of(checkpoint, then, isOther: true);
+    }
+
+    private Dictionary<string, string> MetadataOf(InitializationReport report, PlanHistory history)
+    {
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            [TrainingCheckpoint.RecipeKey] = Comparable(_recipe),
+            [ModelFile.ProvenanceKey] = report.ToJson(),
+        };
+        history.AddTo(metadata);
+        return metadata;
+    }
+
+    private void RefuseDifference(string one, string other)
+    {
+        var (then, now) = (one.Split('\n'), other.Split('\n'));
         for (var i = 0; i < Math.Max(then.Length, now.Length); i++)
         {
             var (before, after) = (i < then.Length ? then[i].Trim() : "nothing", i < now.Length ? now[i].Trim() : "nothing");
             if (before != after)
                 throw new FrostlineException(
                     $"{_folder.Path} was begun with another recipe: \"{before}\" then, \"{after}\" now; go on with the same "
-                        + "recipe, or train into another folder");
+                        + "recipe (only freeze may change), or train into another folder");
         }
     }
 
     /// <summary>The recipe without what may differ when a training is resumed.</summary>
-    private string ComparableRecipe() =>
-        (_recipe with
+    private static string Comparable(Recipe recipe) =>
+        (recipe with
         {
             Name = null,
             Threads = null,
-            Data = _recipe.Data with { Workers = 1 },
-            Train = _recipe.Train with { Diagnosis = DiagnosisMode.Stop },
+            Data = recipe.Data with { Workers = 1 },
+            Train = recipe.Train with { Diagnosis = DiagnosisMode.Stop },
         }).ToYaml();
 }

@@ -104,7 +104,8 @@ public sealed class TrainingLoop
         return true;
     }
 
-    private void EnterPhase()
+    /// <summary>Goes over to the plan of the current epoch; where it holds already, nothing happens.</summary>
+    internal void EnterPhase()
     {
         if (_parts.Plan is not { } plan) return;
         var known = _parts.Frozen.Phases.Count;
@@ -115,7 +116,14 @@ public sealed class TrainingLoop
         var now = _parts.Frozen.Plan;
         _parts.Observer.Note(FormattableString.Invariant($"the plan from epoch {State.Epoch + 1} on, after {PhaseWords.EpochsBefore(State.Epoch + 1)}: {now.TrainedParameters} parameters trained, ")
             + FormattableString.Invariant($"{now.FrozenParameters} frozen, frost line {change.FrostLine ?? "none"}; ")
-            + FormattableString.Invariant($"{change.Thawed.Count} tensors thawed, {change.Frozen.Count} froze"));
+            + FormattableString.Invariant($"{change.Thawed.Count} tensors thawed, {change.Frozen.Count} froze{Gone(change)}"));
+    }
+
+    private static string Gone(PlanChange change)
+    {
+        if (change.Frozen.Count == 0) return "";
+        var more = change.Frozen.Count > 4 ? $" and {change.Frozen.Count - 4} more" : "";
+        return $"; gone from the optimizer with its state: {string.Join(", ", change.Frozen.Take(4))}{more}";
     }
 
     /// <summary>The rates of a step of this epoch; a resumed training shows those of its last one.</summary>

@@ -1,7 +1,9 @@
 using Frostline.Freezing;
+using Frostline.Initialization;
 using Frostline.Modules;
 using Frostline.Optimization;
 using Frostline.Training.Runs;
+using TorchSharp;
 
 namespace Frostline.Training.Jobs;
 
@@ -17,14 +19,31 @@ internal static class TrainingPhases
         frozen.Update(plan.At(epoch, plateaus.Count(plateau => plateau <= epoch)), epoch);
 
     /// <summary>
-    /// Passes through all phases of an interrupted training, so that everything that depends on when a parameter began to be trained is as
-    /// it was, and goes on with its audit. An epoch without a finished batch has not begun.
+    /// Applies the plan with which an interrupted training began and passes through all of its phases, and through those of plans that it
+    /// was given since, so that everything that depends on when a parameter began to be trained is as it was; goes on with its audit.
+    /// Rules that are new with this resumption have not come to hold afterwards.
     /// </summary>
-    public static void Resume(FreezePlan plan, FrozenModel frozen, TrainingCheckpoint checkpoint)
+    /// <param name="bench">The workbench of the recipe of now.</param>
+    /// <param name="history">Which rules the training has had.</param>
+    /// <param name="network">The network with the values of the checkpoint.</param>
+    /// <param name="report">Where its first values came from.</param>
+    /// <param name="checkpoint">The checkpoint.</param>
+    public static FrozenModel Resume(
+        Workbench bench, PlanHistory history, torch.nn.Module network, InitializationReport report, TrainingCheckpoint checkpoint)
     {
         var state = checkpoint.State;
-        var begun = state.Batch > 0 ? state.Epoch : state.Epoch - 1;
-        for (var epoch = 0; epoch <= begun; epoch++) Enter(plan, frozen, epoch, state.Plateaus);
+        var plans = history.Former.Select(former => (Bench: bench.WithRulesOf(former.Recipe), former.From, former.Through)).ToList();
+        if (!history.IsNew) plans.Add((bench, history.From, Math.Max(history.From, PlanHistory.LastBegun(state))));
+        var frozen = plans[0].Bench.ApplyPlan(network, report);
+        Resume(plans.ConvertAll(plan => (plan.Bench.CreatePlan(), plan.From, plan.Through)), frozen, checkpoint);
+        return frozen;
+    }
+
+    /// <summary>Passes through the phases of plans, each of which held through some epochs, and goes on with the audit.</summary>
+    public static void Resume(IEnumerable<(FreezePlan Plan, int From, int Through)> plans, FrozenModel frozen, TrainingCheckpoint checkpoint)
+    {
+        foreach (var (plan, from, through) in plans)
+            for (var epoch = from; epoch <= through; epoch++) Enter(plan, frozen, epoch, checkpoint.State.Plateaus);
         frozen.Continue(AuditLedger.FromJson(checkpoint.Metadata[TrainingCheckpoint.LedgerKey]));
     }
 

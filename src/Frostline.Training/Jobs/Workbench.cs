@@ -45,6 +45,11 @@ public sealed class Workbench
         return new Workbench(recipe, recipe.Device == DeviceKind.Cuda ? torch.CUDA : torch.CPU, wanted);
     }
 
+    /// <summary>The same workbench, but with the freeze rules of another recipe.</summary>
+    /// <param name="recipe">That recipe as YAML, which names nothing that this one does not.</param>
+    internal Workbench WithRulesOf(string recipe) =>
+        new(Recipe with { Freeze = Recipe.Parse(recipe, "the recipe of before", Recipe.Folder, Recipe.Registry!).Freeze }, Device, Threads);
+
     /// <summary>Opens the data sets.</summary>
     public TrainingData OpenData() => TrainingData.Open(Recipe);
 

@@ -17,6 +17,9 @@ public sealed partial record Recipe
     [NotAKey]
     public string Folder { get; init; } = Directory.GetCurrentDirectory();
 
+    /// <summary>What it can name; null for a recipe that was made in code.</summary>
+    internal Registry? Registry { get; private init; }
+
     private IReadOnlyDictionary<string, RecipePosition> Positions { get; init; } = new Dictionary<string, RecipePosition>();
 
     /// <summary>Reads a recipe.</summary>
@@ -57,7 +60,7 @@ public sealed partial record Recipe
         var binder = new RecipeBinder(registry);
         LoadExtensions(root, folder, registry);
         var recipe = (Recipe)binder.Object(typeof(Recipe), root, "");
-        return recipe with { Folder = folder, Positions = binder.Positions };
+        return recipe with { Folder = folder, Positions = binder.Positions, Registry = registry };
     }
 
     /// <summary>

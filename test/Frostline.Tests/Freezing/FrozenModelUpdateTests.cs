@@ -5,6 +5,7 @@ using Frostline.Native;
 using Frostline.Optimization;
 using Frostline.Selection;
 using Frostline.Testing;
+using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
 
@@ -53,6 +54,29 @@ public sealed class FrozenModelUpdateTests : IDisposable
         Assert.Equal(0, StateOf(optimizer, "block.conv.weight.").Sum(part => part.Value.Sum(Math.Abs)));
         Train(optimizer, 1);
         Assert.False(before.Equals(_network.StemConv.weight!));
+        Assert.Empty(frozen.Audit().Moved);
+    }
+
+    [Fact]
+    public void After_a_conversion_neither_a_step_nor_a_change_of_the_plan_works_with_handles_that_are_stale()
+    {
+        using var frozen = new FreezePlan().Freeze("stem").Apply(_network, allowRandom: true);
+        var optimizer = frozen.Optimizer(Optimizers.Sgd(0.05, momentum: 0.9));
+        Train(optimizer, 1);
+        _network.head.to(float64);
+        Assert.Contains("build the optimizer after to()", Assert.Throws<FrostlineException>(optimizer.Step).Message, StringComparison.Ordinal);
+        Assert.Throws<FrostlineException>(() => optimizer.Verify(_network));
+        Assert.Contains("head.", Assert.Throws<FrostlineException>(() => frozen.Update(new FreezePlan().Freeze("stem | block"))).Message, StringComparison.Ordinal);
+        // Nothing was changed.
+        Assert.Single(frozen.Phases);
+        Assert.All(_network.block.parameters(), parameter => Assert.True(parameter.requires_grad));
+
+        // A new one goes on, and the plan with it.
+        optimizer.Dispose();
+        _network.head.to(float32);
+        using var anew = frozen.Optimizer(Optimizers.Sgd(0.05, momentum: 0.9));
+        frozen.Update(new FreezePlan().Freeze("stem | block"));
+        Train(anew, 1);
         Assert.Empty(frozen.Audit().Moved);
     }
 

@@ -52,7 +52,7 @@ internal sealed class LoopBench : IDisposable
         network.to(Type);
         checkpoint?.RestoreModel(network);
         using var frozen = Plan.Apply(network, allowRandom: true);
-        if (checkpoint is not null) TrainingPhases.Resume(Plan, frozen, checkpoint);
+        if (checkpoint is not null) TrainingPhases.Resume([(Plan, 0, PlanHistory.LastBegun(checkpoint.State))], frozen, checkpoint);
         using var optimizer = frozen.Optimizer(Optimizer, Groups);
         using var average = Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
         using var loader = Loader(Data, SamplingMode.Shuffled);

@@ -117,6 +117,44 @@ public sealed class PhaseRecipeTests : IDisposable
     }
 
     [Fact]
+    public void ATrainingThatIsResumedWithOtherFreezeRulesKeepsTheMomentsOfWhatIsStillTrained()
+    {
+        // Two epochs with everything trained, then without the body: said at the beginning, and only when the training is resumed.
+        TrainInto("said", "  - { from-epoch: 2, freeze: body }");
+        using (var cancel = new CancelAfter(16)) _bench.Train(_bench.Parse(TextWith("  - train: \"**\"")), observer: cancel, cancellation: cancel.Token);
+        var resumed = _bench.Train(_bench.Parse(TextWith("  - freeze: body")), resume: true);
+        Assert.Equal(0, resumed.Summary.Audit.Moved);
+        Assert.Equal(File.ReadAllBytes(_bench.Folder("said").Model), File.ReadAllBytes(_bench.Folder().Model));
+        var log = File.ReadAllText(_bench.Folder().Log);
+        Assert.Contains("the freeze rules are others than before", log, StringComparison.Ordinal);
+        Assert.Contains("2 froze; gone from the optimizer with its state: body.weight, body.bias", log, StringComparison.Ordinal);
+        Assert.Contains("freeze: body", File.ReadAllText(_bench.Folder().Recipe), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AfterAChangeOfRulesATrainingMayBeInterruptedAgain()
+    {
+        const string Before = "  - freeze: \"body | norm\"", After = "  - { train: body, learning-rate: 0.5x, warm-up: 2 }\n  - { from-epoch: 3, freeze: norm }";
+        foreach (var (folder, interruptions) in new[] { ("once", new[] { 9 }), ("again", [9, 0, 4, 7]), ("atEpoch", [9, 3]) })
+        {
+            for (var i = 0; i < interruptions.Length; i++)
+            {
+                using var cancel = new CancelAfter(interruptions[i]);
+                var token = interruptions[i] == 0 ? new CancellationToken(canceled: true) : cancel.Token;
+                _bench.Train(_bench.Parse(TextWith(i == 0 ? Before : After)), folder, resume: i > 0, cancel, token);
+            }
+
+            Assert.Equal(0, _bench.Train(_bench.Parse(TextWith(After)), folder, resume: true).Summary.Audit.Moved);
+        }
+
+        Assert.Equal(File.ReadAllBytes(_bench.Folder("once").Model), File.ReadAllBytes(_bench.Folder("again").Model));
+        Assert.Equal(File.ReadAllBytes(_bench.Folder("once").Model), File.ReadAllBytes(_bench.Folder("atEpoch").Model));
+        // Anything else than the rules is another training.
+        Assert.Contains("only freeze may change", Assert.Throws<FrostlineException>(
+            () => _bench.Train(_bench.Parse(TextWith(After), "train.batch-size=4"), "once", resume: true)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ThePlanKnowsAllPhases()
     {
         var report = new PlanJob(_bench.Parse(TextWith("  - freeze: \"!head\"\n  - { unfreeze: [norm, body] }"))).Run();
