@@ -8,7 +8,7 @@ namespace Frostline.Cli.Commands;
 internal static class Registries
 {
     /// <summary>A new registry with everything that comes with the command.</summary>
-    public static Registry Create() => new Registry().Add(new TrainingExtension()).Add(new VisionExtension());
+    public static Registry Create() => new Registry().Add(new TrainingExtension()).Add(new VisionExtension()).Add(new OnnxRuntimeExtension());
 
     /// <summary>A new registry, with assemblies of the user's own besides.</summary>
     /// <param name="assemblies">Paths of assemblies, counted from the current folder.</param>

@@ -13,6 +13,7 @@ public sealed class NetworkRunner
     private static readonly IReadOnlyList<string> s_plainOutputs = ["logits"];
 
     private readonly Func<IReadOnlyDictionary<string, torch.Tensor>, IReadOnlyDictionary<string, torch.Tensor>> _run;
+    private (StageSchedule Suffix, IPrefixEngine Engine)? _prefix;
 
     /// <summary>Prepares to run a network.</summary>
     /// <param name="network">The network; it stays the caller's.</param>
@@ -66,6 +67,28 @@ public sealed class NetworkRunner
                     + $"{string.Join(", ", fields.Keys)}{NearestNames.Hint(name, fields.Keys)}");
         }
 
-        return _run(fields);
+        if (_prefix is not var (suffix, engine)) return _run(fields);
+        var features = engine.Run(fields);
+        // What the stages above read of the network's own inputs comes with them.
+        var given = new Dictionary<string, torch.Tensor>(fields, StringComparer.Ordinal);
+        foreach (var (name, tensor) in features) given[name] = tensor;
+        try
+        {
+            return StagedForward.Run(suffix, given);
+        }
+        finally
+        {
+            // libtorch keeps what the backward pass needs.
+            foreach (var tensor in features.Values) tensor.Dispose();
+        }
     }
+
+    /// <summary>
+    /// Has an engine compute the stages below the frost line from now on; those above run as ever, with gradients. Forward hooks on the network
+    /// itself do not fire then.
+    /// </summary>
+    /// <param name="prefix">The prefix; null for the whole network as it is.</param>
+    /// <param name="engine">Its engine, which stays the caller's; null likewise.</param>
+    public void UsePrefix(FrozenPrefix? prefix, IPrefixEngine? engine) =>
+        _prefix = prefix?.Suffix is { } suffix && engine is not null ? (suffix, engine) : null;
 }

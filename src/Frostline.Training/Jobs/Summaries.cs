@@ -27,6 +27,7 @@ internal static class Summaries
                 recipe.Model.Name, frozen.Plan.Parameters, frozen.Plan.TrainedParameters, frozen.Plan.FrozenParameters),
             Initialization = Of(report),
             FrostLine = new FrostLineSummary(frozen.FrostLine),
+            Prefix = state.Prefix,
             Data = new DataSummary(data.Train.Count, data.Validate?.Count ?? 0, data.Classes?.Names ?? []),
             Epochs = state.Epochs,
             Best = state.Best,

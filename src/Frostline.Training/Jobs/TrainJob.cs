@@ -88,9 +88,7 @@ public sealed class TrainJob
         TrainingCheckpoint? checkpoint, PlanHistory history, LoggingObserver observer, Stopwatch clock, CancellationToken cancellation)
     {
         var bench = Workbench.Open(_recipe, _options.Threads ?? _recipe.Threads ?? checkpoint?.State.Threads);
-        if (checkpoint is not null && checkpoint.State.Threads != bench.Threads)
-            observer.Note($"the training began with {checkpoint.State.Threads} threads and goes on with {bench.Threads}: its "
-                + "bits will differ from an uninterrupted one");
+        if (checkpoint is not null) NoteOtherThreads(checkpoint.State.Threads, bench.Threads, observer);
         var data = bench.OpenData();
         observer.Note($"{data.Train.Count} samples to train on, {data.Validate?.Count ?? 0} to validate on");
         using var network = bench.CreateNetwork(data);
@@ -101,7 +99,6 @@ public sealed class TrainJob
         observer.Prepared(frozen, report);
         if (checkpoint is null) AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
         if (checkpoint is null || history.IsNew) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
-
         var groups = bench.CreateGroups(data);
         using var optimizer = _recipe.At("train", () => frozen.Optimizer(OptimizerSettings(data), groups));
         using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
@@ -112,6 +109,8 @@ public sealed class TrainJob
         using var metricsLog = new MetricsLog(_folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
         var metrics = bench.CreateMetrics(data);
         var runner = new NetworkRunner(network);
+        using var prefix = new TrainingPrefix(bench, data, frozen, runner);
+        prefix.Open(observer, checkpoint?.State.Prefix);
         var loss = bench.CreateLoss(data);
         var parts = new TrainingParts
         {
@@ -119,7 +118,12 @@ public sealed class TrainJob
             Frozen = frozen,
             Plan = plan,
             Audit = () => audits.Audit(frozen),
-            PhaseBegan = () => audits.Copy(frozen),
+            PhaseBegan = () =>
+            {
+                audits.Copy(frozen);
+                prefix.Open(observer);
+            },
+            Prefix = () => prefix.Summary,
             Optimizer = optimizer,
             Loss = loss,
             Loader = loader,
@@ -160,6 +164,12 @@ public sealed class TrainJob
         observer.Note($"resumed at epoch {checkpoint.State.Epoch + 1}, batch {checkpoint.State.Batch}, step "
             + $"{checkpoint.State.Step}");
         return InitializationReport.FromJson(checkpoint.Metadata[ModelFile.ProvenanceKey]);
+    }
+
+    private static void NoteOtherThreads(int then, int now, LoggingObserver observer)
+    {
+        if (then != now)
+            observer.Note($"the training began with {then} threads and goes on with {now}: its bits will differ from an uninterrupted one");
     }
 
     private OptimizerSettings OptimizerSettings(TrainingData data) =>

@@ -317,6 +317,7 @@ public sealed class TrainingLoop
         State = State with
         {
             MetricsLength = _parts.Metrics.Length,
+            Prefix = _parts.Prefix?.Invoke() ?? State.Prefix,
             EpochSeconds = State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
             Unreadable = [.. State.Unreadable.Union(_parts.Loader.Skipped.Select(s => s.Source), StringComparer.Ordinal)],
         };

@@ -68,6 +68,9 @@ public sealed class TrainingParts
     /// <summary>Is called when a phase has begun; null for nobody.</summary>
     public Action? PhaseBegan { get; init; }
 
+    /// <summary>How the frozen prefix is computed, for the training's state; null where nobody knows.</summary>
+    public Func<PrefixSummary>? Prefix { get; init; }
+
     /// <summary>The optimizer over what the plan trains; it follows the plan (<see cref="FrozenModelOptimizer"/>).</summary>
     public required NamedOptimizer Optimizer { get; init; }
 

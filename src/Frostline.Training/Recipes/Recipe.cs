@@ -48,6 +48,9 @@ public sealed partial record Recipe
     /// <summary>What is frozen and what is trained, in order; the last match wins. Default: everything is trained.</summary>
     public IReadOnlyList<FreezeRule> Freeze { get; init; } = [];
 
+    /// <summary>How the part below the frost line, which nothing can change, is computed.</summary>
+    public PrefixSettings Prefix { get; init; } = new();
+
     /// <summary>What is trained and validated on.</summary>
     public required DataSettings Data { get; init; }
 

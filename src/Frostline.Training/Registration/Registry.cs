@@ -46,6 +46,9 @@ public sealed class Registry
     /// <summary>Learning-rate schedules.</summary>
     public Catalog<LearningRateSchedule> Schedules { get; } = new("schedule");
 
+    /// <summary>Engines that compute the frozen part of a network.</summary>
+    public Catalog<PrefixEngineFactory> PrefixEngines { get; } = new("engine");
+
     /// <summary>Adds what an extension brings. An extension of a type that was added before changes nothing.</summary>
     /// <param name="extension">The extension.</param>
     /// <returns>This registry.</returns>

@@ -19,6 +19,16 @@ public sealed class TrainingExtension : IFrostlineExtension
         RegisterSchedules(registry.Schedules);
         RegisterLosses(registry.Losses);
         RegisterMetrics(registry.Metrics);
+        RegisterEngines(registry.PrefixEngines);
+    }
+
+    private static void RegisterEngines(Catalog<PrefixEngineFactory> catalog)
+    {
+        catalog.Register<NoOptions>(
+            "auto", "the fastest of all that can compute the stages below the frost line",
+            (_, context) => new AutoEngineFactory(() => catalog.Entries.Where(entry => entry.Name != "auto").Select(entry => entry.Create(Activator.CreateInstance(entry.OptionsType)!, context))));
+        catalog.Register<NoOptions>("plain", "the stages as the network runs them", (_, _) => new PlainEngineFactory());
+        catalog.Register<NoOptions>("libtorch", "compiled for libtorch: norms folded into convolutions", (_, _) => new LibtorchEngineFactory());
     }
 
     private static void RegisterLosses(Catalog<ILoss> catalog)

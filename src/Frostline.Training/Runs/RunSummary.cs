@@ -24,6 +24,9 @@ public sealed record RunSummary
     /// <summary>Where the frozen prefix ends.</summary>
     public required FrostLineSummary FrostLine { get; init; }
 
+    /// <summary>How the part below the frost line was computed in the last phase.</summary>
+    public PrefixSummary Prefix { get; init; } = new(null, [], null, null);
+
     /// <summary>The data in numbers.</summary>
     public required DataSummary Data { get; init; }
 
@@ -119,6 +122,13 @@ public sealed record InitializationSummary(
 /// <param name="Stage">The first stage in which anything can change; null where the network has no stages or nothing can
 /// change.</param>
 public sealed record FrostLineSummary(string? Stage);
+
+/// <summary>How the frozen prefix was computed.</summary>
+/// <param name="Engine">The engine: <c>plain</c>, <c>libtorch</c>, <c>onnxruntime</c>; null where there is no prefix.</param>
+/// <param name="Stages">The stages that it computes.</param>
+/// <param name="RelativeError">How far its results are from the network's on a few samples, in the Euclidean norm.</param>
+/// <param name="Reason">Why there is no prefix; null where there is one.</param>
+public sealed record PrefixSummary(string? Engine, IReadOnlyList<string> Stages, double? RelativeError, string? Reason);
 
 /// <summary>The data in numbers.</summary>
 /// <param name="Train">How many samples are trained on.</param>

@@ -66,6 +66,9 @@ public sealed record TrainingState
     /// <summary>How long <c>metrics.jsonl</c> is, in bytes; what lies behind is cut off when the training is resumed.</summary>
     public long MetricsLength { get; init; }
 
+    /// <summary>How the frozen prefix was computed.</summary>
+    public PrefixSummary Prefix { get; init; } = new(null, [], null, null);
+
     /// <summary>How many threads libtorch computes with.</summary>
     public int Threads { get; init; }
 

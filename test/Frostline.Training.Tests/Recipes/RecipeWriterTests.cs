@@ -39,6 +39,9 @@ public sealed class RecipeWriterTests
             initialize: []
             allow-random: false
             freeze: []
+            prefix:
+              engine:
+                name: auto
             data:
               train:
                 name: files
