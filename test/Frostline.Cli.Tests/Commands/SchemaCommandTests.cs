@@ -1,4 +1,5 @@
 using Frostline.Cli.Shell;
+using Frostline.Testing;
 using Xunit;
 
 namespace Frostline.Cli.Tests.Commands;
@@ -13,6 +14,18 @@ public sealed class SchemaCommandTests
         Assert.Equal("object", run.Json().GetProperty("type").GetString());
         Assert.Contains("squeezenet1_0", run.Output, StringComparison.Ordinal);
         Assert.Contains("image-folder", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_schema_that_is_checked_in_is_the_one_that_the_command_gives()
+    {
+        var generated = CommandRun.Of("schema").Output;
+        var file = Path.Combine(Fixtures.Repository, "docs", "recipe.schema.json");
+        var checkedIn = File.Exists(file) ? File.ReadAllText(file) : "";
+        if (checkedIn == generated) return;
+        File.WriteAllText(Path.ChangeExtension(file, ".received.json"), generated);
+        Assert.Fail("docs/recipe.schema.json is not what the code gives; compare it with docs/recipe.schema.received.json, or run: "
+            + "dotnet run --project src/Frostline.Cli -- schema > docs/recipe.schema.json");
     }
 
     [Fact]
