@@ -10,6 +10,8 @@ switch (args)
         return Loading.Once(file);
     case ["fingerprints"]:
         return Fingerprinting.Run();
+    case ["store"]:
+        return StoreReading.Run();
     default:
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
@@ -19,6 +21,8 @@ switch (args)
               load             how long loading a network of 255 MB takes: from safetensors against copying the same bytes, and from
                                .pth against PyTorch (Debian's python3-torch), both processes from start to end
               fingerprints     how fast the audit takes the fingerprints of 255 MB, against reading the same memory once
+              store            how fast the feature store reads records of 8 KB in random order on one thread, warm and cold, and how
+                               fast it writes them
 
             Exit code 0 where every limit holds, 1 where one does not.
             """);

@@ -5,6 +5,8 @@ using Frostline.Native;
 using Frostline.Vision.Networks;
 using TorchSharp;
 
+if (args is ["store-write", var root, var first, var count])
+    return StoreWriter.Run(root, int.Parse(first, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture));
 NativeRuntime.Load();
 return args switch
 {
@@ -41,6 +43,6 @@ static int OneSmallImage()
 
 static int Unknown()
 {
-    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image | collected-steps | train RECIPE OUTPUT");
+    Console.Error.WriteLine("usage: Frostline.ChildProcess resnet50-step | one-small-image | collected-steps | train RECIPE OUTPUT | store-write ROOT FIRST COUNT");
     return 2;
 }

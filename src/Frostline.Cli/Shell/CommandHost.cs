@@ -71,6 +71,7 @@ internal static class CommandHost
             AuditCommand.Create(terminal),
             ExportCommand.Create(terminal),
             ProvenanceCommand.Create(terminal),
+            CacheCommand.Create(terminal, cancellation),
             SchemaCommand.Create(terminal),
         };
         // The default asks the entry assembly, which is another one where the command runs inside a program.

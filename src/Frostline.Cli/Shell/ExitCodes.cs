@@ -13,7 +13,7 @@ internal static class ExitCodes
     public const int BadInput = 2;
 
     /// <summary>
-    /// A comparison found differences. Not 1, as other programs have it: that is a bug here, and a script must be able to tell.
+    /// A comparison found differences, or a check damage. Not 1, as other programs have it: that is a bug here, and a script must be able to tell.
     /// </summary>
     public const int Different = 3;
 
