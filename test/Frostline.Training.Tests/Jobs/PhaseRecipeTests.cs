@@ -155,6 +155,18 @@ public sealed class PhaseRecipeTests : IDisposable
     }
 
     [Fact]
+    public void EveryStepLooksFirstWhetherTheNetworkIsAsThePlanLeftIt()
+    {
+        var tamperer = new Tamperer();
+        var error = Assert.Throws<Frostline.Freezing.FreezeException>(
+            () => _bench.Train(_bench.Parse(TextWith("  - freeze: body"), "train.checkpoint-every=1"), observer: tamperer));
+        Assert.Contains("body.weight is frozen and requires a gradient", error.Message, StringComparison.Ordinal);
+        // The batch after the tampering made no step.
+        Assert.Equal(1, tamperer.Batches);
+        Assert.Single(File.ReadLines(_bench.Folder().Metrics));
+    }
+
+    [Fact]
     public void ThePlanKnowsAllPhases()
     {
         var report = new PlanJob(_bench.Parse(TextWith("  - freeze: \"!head\"\n  - { unfreeze: [norm, body] }"))).Run();
@@ -167,6 +179,22 @@ public sealed class PhaseRecipeTests : IDisposable
     private TrainResult TrainInto(string folder, string freeze, params string[] sets) => _bench.Train(_bench.Parse(TextWith(freeze), sets), folder);
 
     private static string TextWith(string freeze) => RecipeBench.Text.Replace("  - freeze: \"body | norm\"", freeze, StringComparison.Ordinal);
+
+    /// <summary>Thaws a parameter behind the plan's back once a batch is done.</summary>
+    private sealed class Tamperer : ITrainingObserver
+    {
+        private Frostline.Freezing.FrozenModel? _frozen;
+
+        public int Batches { get; private set; }
+
+        public void Prepared(Frostline.Freezing.FrozenModel frozen, InitializationReport initialization) => _frozen = frozen;
+
+        public void Progress(TrainingProgress progress)
+        {
+            Batches++;
+            _frozen!.Network.get_parameter("body.weight")!.requires_grad = true;
+        }
+    }
 
     private static float[] Floats(byte[] bytes) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(bytes).ToArray();
 }
