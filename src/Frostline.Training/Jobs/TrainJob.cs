@@ -97,13 +97,11 @@ public sealed class TrainJob
         if (checkpoint is null) TrainingDiagnosis.Require(bench, data, network, report, observer);
         using var frozen = checkpoint is null ? bench.ApplyPlan(network, report) : TrainingPhases.Resume(bench, history, network, report, checkpoint);
         observer.Prepared(frozen, report);
-        if (checkpoint is null) AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
-        if (checkpoint is null || history.IsNew) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
         var groups = bench.CreateGroups(data);
         using var optimizer = _recipe.At("train", () => frozen.Optimizer(OptimizerSettings(data), groups));
         using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
         var audits = new RunAudits(_recipe, _folder);
-        if (checkpoint is null) audits.Copy(frozen);
+        WriteBeginning(report, audits, frozen, isFresh: checkpoint is null, history.IsNew);
         using var loader = data.TrainLoader();
         using var validation = data.ValidateLoader();
         using var metricsLog = new MetricsLog(_folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
@@ -170,6 +168,17 @@ public sealed class TrainJob
     {
         if (then != now)
             observer.Note($"the training began with {then} threads and goes on with {now}: its bits will differ from an uninterrupted one");
+    }
+
+    private void WriteBeginning(InitializationReport report, RunAudits audits, FrozenModel frozen, bool isFresh, bool isOtherPlan)
+    {
+        if (isFresh)
+        {
+            AtomicFile.WriteText(_folder.InitialValues, report.ToJson());
+            audits.Copy(frozen);
+        }
+
+        if (isFresh || isOtherPlan) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
     }
 
     private OptimizerSettings OptimizerSettings(TrainingData data) =>
