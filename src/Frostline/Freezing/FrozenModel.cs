@@ -22,9 +22,9 @@ public sealed class FrozenModel : IDisposable
     private readonly InitializationReport? _initialized;
     private readonly FreezeUndo _undo;
     private readonly List<Func<IReadOnlyList<TrainedParameter>, Action>> _followers = [];
-    private readonly Dictionary<string, double> _since = new(StringComparer.Ordinal);
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
     private readonly List<PhaseReport> _phases = [];
+    private Dictionary<string, double> _since = new(StringComparer.Ordinal);
     private FreezePlan _plan;
     private PlanResolution _resolution;
     private StructureCheck _structure;
@@ -36,7 +36,7 @@ public sealed class FrozenModel : IDisposable
         _undo = undo;
         AllowsRandom = allowRandom;
         Ledger = AuditLedger.Of(Fingerprints.Of(resolution.Tree));
-        TakeOver(resolution, epoch: 0);
+        TakeOver(resolution, SinceOf(resolution, epoch: 0), epoch: 0);
     }
 
     /// <summary>The network.</summary>
@@ -120,12 +120,11 @@ public sealed class FrozenModel : IDisposable
         if (plan.HasRulesOf(_plan)) return new PlanChange([], [], FrostLine);
         var next = PlanPhases.Resolve(ModuleTree.Of(Network), plan)[0].Resolution;
         if (!AllowsRandom) OriginCheck.Refuse([.. OriginCheck.Doubts(next, _initialized).Where(doubt => !_changed.Contains(doubt.Name))]);
-        var since = next.Trained.ToDictionary(tensor => tensor.Entry.Name, tensor => _since.GetValueOrDefault(tensor.Entry.Name, epoch), StringComparer.Ordinal);
+        var since = SinceOf(next, epoch);
         var trained = TrainedBy(next, new StructureCheck(next.Tree), since);
         var commits = _followers.ConvertAll(follower => follower(trained));
 
         var ledger = CloseAccounts(next);
-        var change = new PlanChange([.. since.Keys.Where(name => !_since.ContainsKey(name))], [.. _since.Keys.Where(name => !since.ContainsKey(name))], FrostLine);
         try
         {
             _undo.Apply(next);
@@ -136,10 +135,11 @@ public sealed class FrozenModel : IDisposable
             throw;
         }
 
+        var before = _since;
         Ledger = ledger;
-        TakeOver(next, epoch);
+        TakeOver(next, since, epoch);
         foreach (var commit in commits) commit();
-        return change with { FrostLine = FrostLine };
+        return new PlanChange([.. since.Keys.Where(name => !before.ContainsKey(name))], [.. before.Keys.Where(name => !since.ContainsKey(name))], FrostLine);
     }
 
     /// <summary>
@@ -244,17 +244,20 @@ public sealed class FrozenModel : IDisposable
     }
 
     [MemberNotNull(nameof(_plan), nameof(_resolution), nameof(_structure), nameof(Plan))]
-    private void TakeOver(PlanResolution resolution, double epoch)
+    private void TakeOver(PlanResolution resolution, Dictionary<string, double> since, double epoch)
     {
         _plan = resolution.Plan;
         _resolution = resolution;
         _structure = new StructureCheck(resolution.Tree);
         _changed.UnionWith(resolution.Changing);
-        foreach (var name in _since.Keys.Except(resolution.Trained.Select(tensor => tensor.Entry.Name), StringComparer.Ordinal).ToList()) _since.Remove(name);
-        foreach (var tensor in resolution.Trained) _since.TryAdd(tensor.Entry.Name, epoch);
+        _since = since;
         Plan = PlanStatus.Of(resolution, AllowsRandom ? OriginCheck.Doubts(resolution, _initialized) : []);
         _phases.Add(new PhaseReport(epoch, Plan.TrainedParameters, FrostLine));
     }
+
+    /// <summary>When each parameter that a plan trains began to be trained, where the plan comes to hold at an epoch.</summary>
+    private Dictionary<string, double> SinceOf(PlanResolution resolution, double epoch) => resolution.Trained.ToDictionary(
+        tensor => tensor.Entry.Name, tensor => _since.GetValueOrDefault(tensor.Entry.Name, epoch), StringComparer.Ordinal);
 
     /// <summary>The ledger for the next phase: with the findings of this one, and with what is frozen next as it is now.</summary>
     private AuditLedger CloseAccounts(PlanResolution next)
