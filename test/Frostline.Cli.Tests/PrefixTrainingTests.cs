@@ -80,7 +80,7 @@ public sealed class PrefixTrainingTests : IDisposable
         Assert.Contains("onnxruntime", error.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>The relative distance of the trained weights of two runs, against how far they came.</summary>
+    /// <summary>The distance of the trained weights of two runs, relative to their size.</summary>
     private double ChangeOfWeights()
     {
         using Checkpoint one = Checkpoint.Open(Last("plain")), other = Checkpoint.Open(Last("other"));

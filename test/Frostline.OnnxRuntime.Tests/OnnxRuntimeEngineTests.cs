@@ -5,6 +5,7 @@ using Frostline.Testing;
 using Frostline.Vision.Networks;
 using TorchSharp;
 using Xunit;
+using static Frostline.Testing.ImageInputs;
 using static TorchSharp.torch;
 
 namespace Frostline.OnnxRuntime.Tests;
@@ -86,9 +87,4 @@ public sealed class OnnxRuntimeEngineTests
         "squeezenet1.0" => new SqueezeNet(SqueezeNetVersion.V1_0, 5),
         _ => new SqueezeNet(SqueezeNetVersion.V1_1, 5),
     };
-
-    private static Dictionary<string, Tensor> Named(Tensor image) => new(StringComparer.Ordinal) { ["image"] = image };
-
-    private static Dictionary<string, IReadOnlyList<long>> Shapes(Dictionary<string, Tensor> inputs) =>
-        inputs.ToDictionary(input => input.Key, IReadOnlyList<long> (input) => input.Value.shape, StringComparer.Ordinal);
 }

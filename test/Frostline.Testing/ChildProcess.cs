@@ -17,6 +17,19 @@ public static class ChildProcess
     public static string Host { get; } = Path.GetFullPath(
         Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
 
+    /// <summary>
+    /// The program Frostline.ChildProcess in its own folder, where it has other dependencies than the tests; of the build that is running.
+    /// </summary>
+    public static string Program
+    {
+        get
+        {
+            var output = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
+            return Path.Combine(
+                Fixtures.Repository, "test", "Frostline.ChildProcess", "bin", output.Parent!.Name, output.Name, "Frostline.ChildProcess.dll");
+        }
+    }
+
     /// <summary>Starts a program without waiting for it; the caller disposes it.</summary>
     /// <param name="assembly">The program's dll.</param>
     /// <param name="arguments">Its arguments.</param>

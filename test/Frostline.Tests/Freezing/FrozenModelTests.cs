@@ -234,7 +234,7 @@ public sealed class FrozenModelTests : IDisposable
         computed.requires_grad = true;
         using var module = nn.Sequential(("l", nn.Linear(1, 1)));
         using var parameter = new Parameter(computed, requires_grad: true);
-        if (parameter.is_leaf) return;
+        Assert.False(parameter.is_leaf);
         module.children().First().register_parameter("odd", parameter);
         Assert.Throws<FreezeException>(() => new FreezePlan().Freeze("**").Apply(module, allowRandom: true));
     }

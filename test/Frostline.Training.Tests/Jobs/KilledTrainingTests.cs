@@ -19,17 +19,6 @@ public sealed class KilledTrainingTests
           schedule: { name: cosine, warm-up: 1 }
         """;
 
-    /// <summary>The child runs from its own folder: it has other dependencies than this program.</summary>
-    private static string Child
-    {
-        get
-        {
-            var output = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
-            return Path.Combine(
-                Fixtures.Repository, "test", "Frostline.ChildProcess", "bin", output.Parent!.Name, output.Name, "Frostline.ChildProcess.dll");
-        }
-    }
-
     /// <summary>Every training passes through three phases.</summary>
     private static string Text => RecipeBench.Text.Replace(
         "  - freeze: \"body | norm\"",
@@ -101,7 +90,7 @@ public sealed class KilledTrainingTests
     /// <returns>Whether it came to its end.</returns>
     private static bool RunUntil(string recipe, string output, int lines, int epoch, bool whileWriting)
     {
-        using var process = ChildProcess.Start(Child, "train", recipe, output);
+        using var process = ChildProcess.Start(ChildProcess.Program, "train", recipe, output);
         var errors = process.StandardError.ReadToEndAsync();
         try
         {

@@ -1,8 +1,9 @@
 using Frostline.Freezing;
 using Frostline.Staging;
 using Frostline.Testing;
-using Frostline.Vision.Networks;
+using Frostline.Vision.Tests.Networks;
 using Xunit;
+using static Frostline.Testing.ImageInputs;
 using static TorchSharp.torch;
 
 namespace Frostline.Vision.Tests.Staging;
@@ -12,14 +13,14 @@ public sealed class FrozenPrefixTests
 {
     public static TheoryData<string, string> Networks => new()
     {
-        { "resnet18", "fc" }, { "resnet18", "layer4 | fc" }, { "resnet50", "fc" }, { "cifar20", "linear" }, { "squeezenet1.0", "classifier" }, { "squeezenet1.1", "classifier | features.12" },
+        { "resnet18", "fc" }, { "resnet18", "layer4 | fc" }, { "resnet50", "fc" }, { "cifar-resnet20", "linear" }, { "squeezenet1_0", "classifier" }, { "squeezenet1_1", "classifier | features.12" },
     };
 
     [Theory]
     [MemberData(nameof(Networks))]
     public void The_compiled_prefix_and_the_suffix_are_the_network(string name, string trained)
     {
-        using var network = Create(name);
+        using var network = TestNetworks.Create(name, 5);
         DeterministicFill.Fill(network);
         using var frozen = new FreezePlan().Freeze($"!({trained})").Train(trained, NormPolicy.Hold, dropout: false).Apply(network, allowRandom: true);
         network.train();
@@ -45,7 +46,7 @@ public sealed class FrozenPrefixTests
     [Fact]
     public void Other_sizes_are_compiled_when_they_come()
     {
-        using var network = Create("resnet18");
+        using var network = TestNetworks.Create("resnet18", 5);
         DeterministicFill.Fill(network);
         using var frozen = new FreezePlan().Freeze("!fc").Apply(network, allowRandom: true);
         var prefix = FrozenPrefix.Find(frozen, null, out _)!;
@@ -58,7 +59,7 @@ public sealed class FrozenPrefixTests
     [Fact]
     public void The_prefix_moves_with_the_plan_and_says_why_there_is_none()
     {
-        using var network = Create("resnet18");
+        using var network = TestNetworks.Create("resnet18", 5);
         using var frozen = new FreezePlan().Freeze("!fc").Apply(network, allowRandom: true);
         Assert.Equal(["stem", "layer1", "layer2", "layer3", "layer4", "pool"], FrozenPrefix.Find(frozen, null, out _)!.Schedule.Stages.Select(stage => stage.Name));
         // What nobody above needs does not run.
@@ -99,18 +100,4 @@ public sealed class FrozenPrefixTests
         using (no_grad()) body.bias!.add_(tensor(1f));
         Assert.NotEqual(identity, prefix.Identity(Shapes(inputs)));
     }
-
-    private static nn.Module Create(string name) => name switch
-    {
-        "resnet18" => new ResNet(ResNetDepth.ResNet18, 5),
-        "resnet50" => new ResNet(ResNetDepth.ResNet50, 5),
-        "cifar20" => new CifarResNet(20, 5),
-        "squeezenet1.0" => new SqueezeNet(SqueezeNetVersion.V1_0, 5),
-        _ => new SqueezeNet(SqueezeNetVersion.V1_1, 5),
-    };
-
-    private static Dictionary<string, Tensor> Named(Tensor image) => new(StringComparer.Ordinal) { ["image"] = image };
-
-    private static Dictionary<string, IReadOnlyList<long>> Shapes(Dictionary<string, Tensor> inputs) =>
-        inputs.ToDictionary(input => input.Key, IReadOnlyList<long> (input) => input.Value.shape, StringComparer.Ordinal);
 }

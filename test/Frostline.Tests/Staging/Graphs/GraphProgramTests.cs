@@ -3,6 +3,7 @@ using Frostline.Testing;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
+using static Frostline.Testing.ImageInputs;
 using static TorchSharp.torch;
 
 namespace Frostline.Tests.Staging.Graphs;
@@ -39,7 +40,7 @@ public sealed class GraphProgramTests
         using var network = new BodyNetwork(OperationBodies.Of("convolution, norm, relu"));
         using var input = randn(2, 6, 9, 8, dtype: float64);
         var owned = new List<Tensor>();
-        var graph = RecordedGraph.Of(StageSchedule.Whole(network), Shapes(input));
+        var graph = RecordedGraph.Of(StageSchedule.Whole(network), Shapes(Named(input)));
         var folded = GraphFolding.Fold(graph, owned);
         Assert.Equal(["InputStep", "ConvolutionStep", "BatchNormStep", "ActivationStep"], graph.Nodes.Select(node => node.Step.GetType().Name));
         Assert.Equal(["InputStep", "ConvolutionStep", "ActivationStep"], folded.Nodes.Select(node => node.Step.GetType().Name));
@@ -47,7 +48,7 @@ public sealed class GraphProgramTests
         foreach (var tensor in owned) tensor.Dispose();
         // What two read keeps its norm apart.
         using var shared = new BodyNetwork(OperationBodies.Of("a convolution that two read"));
-        Assert.Contains(GraphFolding.Fold(RecordedGraph.Of(StageSchedule.Whole(shared), Shapes(input)), owned).Nodes, node => node.Step is BatchNormStep);
+        Assert.Contains(GraphFolding.Fold(RecordedGraph.Of(StageSchedule.Whole(shared), Shapes(Named(input))), owned).Nodes, node => node.Step is BatchNormStep);
     }
 
     [Fact]
@@ -101,9 +102,5 @@ public sealed class GraphProgramTests
         Assert.NotEqual(Of(one), Of(other));
     }
 
-    private static GraphProgram Program(BodyNetwork network, Tensor input) => new(RecordedGraph.Of(StageSchedule.Whole(network), Shapes(input)));
-
-    private static Dictionary<string, IReadOnlyList<long>> Shapes(Tensor input) => new(StringComparer.Ordinal) { ["image"] = input.shape };
-
-    private static Dictionary<string, Tensor> Named(Tensor input) => new(StringComparer.Ordinal) { ["image"] = input };
+    private static GraphProgram Program(BodyNetwork network, Tensor input) => new(RecordedGraph.Of(StageSchedule.Whole(network), Shapes(Named(input))));
 }
