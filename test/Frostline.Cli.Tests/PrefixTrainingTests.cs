@@ -1,7 +1,5 @@
 using Frostline.Checkpoints;
-using Frostline.Cli.Commands;
 using Frostline.Testing;
-using Frostline.Training.Jobs;
 using Frostline.Training.Recipes;
 using Frostline.Training.Runs;
 using Xunit;
@@ -22,8 +20,8 @@ public sealed class PrefixTrainingTests : IDisposable
     [InlineData("auto", "onnxruntime")]
     public void An_engine_trains_what_the_network_itself_trains(string name, string engine)
     {
-        var plain = Train("plain", "prefix.engine=plain").Summary;
-        var other = Train("other", $"prefix.engine={name}").Summary;
+        var plain = _project.Train("plain", "prefix.engine=plain").Summary;
+        var other = _project.Train("other", $"prefix.engine={name}").Summary;
         Assert.Equal(("plain", 0d), (plain.Prefix.Engine, plain.Prefix.RelativeError!.Value));
         Assert.Equal(engine, other.Prefix.Engine);
         Assert.Equal(["stem", "layer1", "layer2", "layer3", "pool"], other.Prefix.Stages);
@@ -38,16 +36,16 @@ public sealed class PrefixTrainingTests : IDisposable
     {
         foreach (var engine in new[] { "libtorch", "onnxruntime" })
         {
-            Train($"{engine}-straight", $"prefix.engine={engine}");
+            _project.Train($"{engine}-straight", $"prefix.engine={engine}");
             var folder = $"{engine}-broken";
             using (var source = new CancellationTokenSource())
             {
-                var cancelled = Go(folder, [$"prefix.engine={engine}"], new CancelAfterFirstBatch(source), source.Token);
+                var cancelled = _project.Train(folder, [$"prefix.engine={engine}"], new CancelAfterFirstBatch(source), source.Token);
                 Assert.False(cancelled.IsComplete);
             }
 
-            Assert.True(Train(folder, $"prefix.engine={engine}").IsComplete);
-            Assert.Equal(File.ReadAllBytes(Model($"{engine}-straight")), File.ReadAllBytes(Model(folder)));
+            Assert.True(_project.Train(folder, $"prefix.engine={engine}").IsComplete);
+            Assert.Equal(_project.ModelIn($"{engine}-straight"), _project.ModelIn(folder));
         }
     }
 
@@ -56,7 +54,7 @@ public sealed class PrefixTrainingTests : IDisposable
     {
         File.WriteAllText(_project.Recipe, TinyProject.RecipeText.Replace(
             "  - freeze: \"** & !linear\"", "  - freeze: \"** & !linear\"\n  - { from-epoch: 1, train: layer3, norm: hold }", StringComparison.Ordinal));
-        var summary = Train("run").Summary;
+        var summary = _project.Train("run").Summary;
         Assert.Equal(["stem", "layer1", "layer2"], summary.Prefix.Stages);
         Assert.Equal(0, summary.Audit.Moved);
         var log = File.ReadAllText(new RunFolder(_project.PathOf("run")).Log);
@@ -68,7 +66,7 @@ public sealed class PrefixTrainingTests : IDisposable
     public void Where_nothing_is_frozen_at_the_bottom_the_summary_says_so()
     {
         File.WriteAllText(_project.Recipe, TinyProject.RecipeText.Replace("  - freeze: \"** & !linear\"", "  - freeze: layer1", StringComparison.Ordinal));
-        var summary = Train("run").Summary;
+        var summary = _project.Train("run").Summary;
         Assert.Null(summary.Prefix.Engine);
         Assert.Contains("stem", summary.Prefix.Reason, StringComparison.Ordinal);
     }
@@ -76,7 +74,7 @@ public sealed class PrefixTrainingTests : IDisposable
     [Fact]
     public void An_engine_that_there_is_not_is_named_with_its_place()
     {
-        var error = Assert.Throws<RecipeException>(() => Train("run", "prefix.engine=onnxruntim"));
+        var error = Assert.Throws<RecipeException>(() => _project.Train("run", "prefix.engine=onnxruntim"));
         Assert.Contains("onnxruntime", error.Message, StringComparison.Ordinal);
     }
 
@@ -98,22 +96,7 @@ public sealed class PrefixTrainingTests : IDisposable
         return Math.Sqrt(difference / size);
     }
 
-    private string Model(string folder) => new RunFolder(_project.PathOf(folder)).Model;
-
     private string Last(string folder) => new RunFolder(_project.PathOf(folder)).Last;
 
-    private TrainResult Train(string folder, params string[] sets) => Go(folder, sets, null, default);
-
-    private TrainResult Go(string folder, string[] sets, ITrainingObserver? observer, CancellationToken cancellation)
-    {
-        var recipe = Recipe.Load(_project.Recipe, Registries.Create(), sets);
-        return new TrainJob(recipe, new TrainJobOptions { Output = _project.PathOf(folder), Resume = true }, observer).Run(cancellation);
-    }
-
     private static float[] Numbers(byte[] bytes) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(bytes).ToArray();
-
-    private sealed class CancelAfterFirstBatch(CancellationTokenSource source) : ITrainingObserver
-    {
-        public void Progress(TrainingProgress progress) => source.Cancel();
-    }
 }

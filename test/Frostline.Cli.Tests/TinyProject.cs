@@ -1,5 +1,8 @@
+using Frostline.Cli.Commands;
 using Frostline.Initialization;
 using Frostline.Testing;
+using Frostline.Training.Jobs;
+using Frostline.Training.Runs;
 using Frostline.Vision.Networks;
 
 namespace Frostline.Cli.Tests;
@@ -61,7 +64,26 @@ internal sealed class TinyProject : IDisposable
 
     public string Model => Path.Combine(Run, "model.safetensors");
 
+    /// <summary>Trains the recipe into a folder, or goes on with what is there.</summary>
+    public TrainResult Train(string folder, params string[] sets) => Train(folder, sets, null, default);
+
+    /// <inheritdoc cref="Train(string, string[])"/>
+    public TrainResult Train(string folder, string[] sets, ITrainingObserver? observer, CancellationToken cancellation)
+    {
+        var recipe = Training.Recipes.Recipe.Load(Recipe, Registries.Create(), sets);
+        return new TrainJob(recipe, new TrainJobOptions { Output = PathOf(folder), Resume = true }, observer).Run(cancellation);
+    }
+
+    /// <summary>The model that a training has left in a folder.</summary>
+    public byte[] ModelIn(string folder) => File.ReadAllBytes(new RunFolder(PathOf(folder)).Model);
+
     public string PathOf(string relative) => _folder.PathOf(relative);
 
     public void Dispose() => _folder.Dispose();
+}
+
+/// <summary>Stops a training after its first batch.</summary>
+internal sealed class CancelAfterFirstBatch(CancellationTokenSource source) : ITrainingObserver
+{
+    public void Progress(TrainingProgress progress) => source.Cancel();
 }

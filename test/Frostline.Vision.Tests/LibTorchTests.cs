@@ -2,6 +2,8 @@ using Frostline.Native;
 using Frostline.Testing;
 using Xunit;
 
+[assembly: AssemblyFixture(typeof(CacheFolder))]
+
 namespace Frostline.Vision.Tests;
 
 /// <summary>Loads libtorch once for the tests that need it.</summary>

@@ -1,3 +1,5 @@
+using Frostline.Training.Features;
+
 namespace Frostline.Training.Data;
 
 /// <summary>
@@ -60,6 +62,12 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Samples skipped so far in what was delivered, each once, in the order in which they were met.</summary>
     public IReadOnlyList<SkippedSample> Skipped => _skipped;
 
+    /// <summary>
+    /// Where the features of samples are kept, for epochs that are begun from now on; null for samples as they are. With it batches have
+    /// <see cref="HostBatch.Features"/> in the place of the fields that the frozen prefix reads.
+    /// </summary>
+    internal FeatureCache? Features { get; set; }
+
     /// <summary>The batches of an epoch. Reading ahead starts with the enumeration and stops with its end.</summary>
     /// <param name="epoch">The epoch, from 0.</param>
     /// <param name="firstBatch">
@@ -92,8 +100,10 @@ public sealed class BatchLoader : IDisposable
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _disposed.Token);
         stop.Token.ThrowIfCancellationRequested();
-        var order = SampleOrder.Of(Dataset, Options.Sampling, Options.Seed, epoch);
-        using var reader = new EpochReader(Dataset, Options, order, epoch, firstBatch, BatchesPerEpoch, _reserve, stop.Token);
+        var order = Features?.ShuffleChunk is { } chunk && Options.Sampling == SamplingMode.Shuffled
+            ? SampleOrder.InChunks(Dataset.Count, chunk, Options.Seed, epoch)
+            : SampleOrder.Of(Dataset, Options.Sampling, Options.Seed, epoch);
+        using var reader = new EpochReader(Dataset, Options, Features, order, epoch, firstBatch, BatchesPerEpoch, _reserve, stop.Token);
         List<SkippedSample> pending = [];
         var delivered = 0;
         for (var number = firstBatch; number < BatchesPerEpoch; number++)
@@ -106,7 +116,7 @@ public sealed class BatchLoader : IDisposable
             }
 
             if (read.Fields is null) continue;
-            var batch = new HostBatch(number, read.Fields, read.Indices, read.Sources, pending, Release);
+            var batch = new HostBatch(number, read.Fields, read.Indices, read.Sources, pending, Release) { Features = read.Features };
             pending = [];
             delivered++;
             yield return batch;
@@ -119,6 +129,9 @@ public sealed class BatchLoader : IDisposable
     private void Release(HostBatch batch)
     {
         foreach (var field in batch.Fields.Values) _reserve.Give(field.Values);
+        if (batch.Features is not { } features) return;
+        foreach (var values in features.Values) _reserve.Give(values);
+        foreach (var input in features.Inputs?.Values ?? []) _reserve.Give(input.Values);
     }
 
     private static void RequirePositive(int value, string what)

@@ -52,9 +52,13 @@ public sealed class ClassAlignment : IDataset
     public string SourceOf(int index) => _inner.SourceOf(index);
 
     /// <inheritdoc/>
-    public Sample Read(int index)
+    public Sample Read(int index) => Renumber(_inner.Read(index));
+
+    /// <inheritdoc/>
+    public SampleContent? Open(int index) => _inner.Open(index)?.Select(Renumber);
+
+    private Sample Renumber(Sample sample)
     {
-        var sample = _inner.Read(index);
         if (sample.Fields.TryGetValue(_labelField, out var field)) sample.Set(_labelField, Renumber(field.ToTensor()));
         return sample;
     }

@@ -1,9 +1,20 @@
 using Frostline.Checkpoints;
+using Frostline.Staging;
 
 namespace Frostline.Training.Data;
 
 /// <summary>One sample after its transforms, as a worker leaves it.</summary>
-internal sealed record DecodedSample(int Index, string Source, IReadOnlyList<KeyValuePair<string, SampleTensor>> Fields);
+internal sealed record DecodedSample(int Index, string Source, IReadOnlyList<KeyValuePair<string, SampleTensor>> Fields)
+{
+    /// <summary>Where features are stored, the key of each row; else null, and the fields are all there are.</summary>
+    public FeatureKey[]? Keys { get; init; }
+
+    /// <summary>Where features are stored, which version of the sample it is.</summary>
+    public int Variant { get; init; }
+
+    /// <summary>Where features are stored, the fields that the frozen prefix reads; null for a sample that need not be decoded.</summary>
+    public IReadOnlyList<KeyValuePair<string, SampleTensor>>? Inputs { get; init; }
+}
 
 /// <summary>Puts samples one behind the other.</summary>
 internal static class Collation
@@ -26,7 +37,8 @@ internal static class Collation
             var values = reserve.Take(model.Type, (int)(length * samples.Count));
             for (var i = 0; i < samples.Count; i++)
                 Array.Copy(samples[i].Fields[f].Value.Values, 0, values, (int)length * i, (int)length);
-            batch.Add(name, new SampleTensor(model.Type, [samples.Count, .. model.Shape], values));
+            long[] shape = model.IsRows ? [samples.Count * model.Shape[0], .. model.Shape.Skip(1)] : [samples.Count, .. model.Shape];
+            batch.Add(name, new SampleTensor(model.Type, shape, values) { IsRows = model.IsRows });
         }
 
         return batch;
@@ -43,7 +55,7 @@ internal static class Collation
         }
 
         var tensor = sample.Fields[field].Value;
-        if (tensor.Type == model.Type && tensor.Shape.SequenceEqual(model.Shape))
+        if (tensor.Type == model.Type && tensor.IsRows == model.IsRows && tensor.Shape.SequenceEqual(model.Shape))
         {
             _ = LengthOf(sample, name, tensor);
             return;

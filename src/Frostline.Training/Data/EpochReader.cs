@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Frostline.Training.Features;
 
 namespace Frostline.Training.Data;
 
@@ -7,7 +8,8 @@ internal sealed record ReadBatch(
     IReadOnlyDictionary<string, SampleTensor>? Fields,
     IReadOnlyList<int> Indices,
     IReadOnlyList<string> Sources,
-    IReadOnlyList<SkippedSample> Skipped);
+    IReadOnlyList<SkippedSample> Skipped,
+    HostFeatures? Features);
 
 /// <summary>
 /// The worker threads of one epoch. They take single samples, in order, so that all of them work on the batch that is needed
@@ -18,6 +20,7 @@ internal sealed class EpochReader : IDisposable
 {
     private readonly IDataset _dataset;
     private readonly BatchLoaderOptions _options;
+    private readonly FeatureCache? _features;
     private readonly int[] _order;
     private readonly int[] _repeats;
     private readonly int _epoch;
@@ -35,6 +38,7 @@ internal sealed class EpochReader : IDisposable
     public EpochReader(
         IDataset dataset,
         BatchLoaderOptions options,
+        FeatureCache? features,
         int[] order,
         int epoch,
         int firstBatch,
@@ -42,7 +46,8 @@ internal sealed class EpochReader : IDisposable
         ArrayReserve reserve,
         CancellationToken cancellation)
     {
-        (_dataset, _options, _order, _epoch, _reserve, _cancellation) = (dataset, options, order, epoch, reserve, cancellation);
+        (_dataset, _options, _features, _order, _epoch, _reserve, _cancellation) =
+            (dataset, options, features, order, epoch, reserve, cancellation);
         _repeats = SampleOrder.Repeats(order);
         _taken = firstBatch;
         _next = (int)Math.Min((long)firstBatch * options.BatchSize, order.Length);
@@ -96,6 +101,7 @@ internal sealed class EpochReader : IDisposable
         {
             try
             {
+                ReadAhead(position);
                 batch.Set(position, Read(position));
             }
             catch (UnreadableSampleException error) when (_options.Unreadable == UnreadablePolicy.Skip)
@@ -110,7 +116,7 @@ internal sealed class EpochReader : IDisposable
             }
 
             if (!batch.Complete()) continue;
-            batch.Collate(_reserve);
+            batch.Collate(_reserve, _features);
             lock (_lock)
             {
                 batch.IsDone = true;
@@ -143,14 +149,24 @@ internal sealed class EpochReader : IDisposable
         }
     }
 
+    /// <summary>At the beginning of each stretch, has the next one's features read into the system's cache.</summary>
+    private void ReadAhead(int position)
+    {
+        if (_features?.ShuffleChunk is not { } chunk) return;
+        // The epoch's first samples are read without having been asked for.
+        if (position % chunk != 0) return;
+        var (start, end) = (Math.Min(position + chunk, _end), Math.Min(position + (2 * chunk), _end));
+        _features.Prefetch(Enumerable.Range(start, end - start).Select(next => (_order[next], _repeats[next])), _epoch);
+    }
+
     private DecodedSample Read(int position)
     {
         var index = _order[position];
+        if (_features is not null) return _features.Read(index, _epoch, _repeats[position]);
         var sample = _dataset.Read(index);
         if (_options.Transforms.Count > 0)
         {
-            var again = _repeats[position] == 0 ? "" : $":{_repeats[position]}";
-            var random = new CounterRandom(_options.Seed, $"augment:{_epoch}:{index}{again}");
+            var random = AugmentationRandom.Of(_options.Seed, _epoch, index, _repeats[position]);
             foreach (var transform in _options.Transforms) transform.Apply(sample, random);
         }
 
@@ -180,7 +196,7 @@ internal sealed class EpochReader : IDisposable
 
         public bool Complete() => Interlocked.Decrement(ref _open) == 0;
 
-        public void Collate(ArrayReserve reserve)
+        public void Collate(ArrayReserve reserve, FeatureCache? features)
         {
             // The first error by position, not by time: which one is thrown must not depend on the threads.
             _error = _slots.OfType<ExceptionDispatchInfo>().FirstOrDefault();
@@ -193,7 +209,8 @@ internal sealed class EpochReader : IDisposable
                     fields,
                     [.. samples.Select(s => s.Index)],
                     [.. samples.Select(s => s.Source)],
-                    [.. _slots.OfType<SkippedSample>()]);
+                    [.. _slots.OfType<SkippedSample>()],
+                    samples.Length == 0 ? null : features?.Gather(samples, reserve));
             }
 #pragma warning disable CA1031 // Thrown again, as it is, on the consumer's thread.
             catch (Exception error)

@@ -1,3 +1,5 @@
+using Frostline.Training.Features;
+
 namespace Frostline.Training.Data;
 
 /// <summary>A sample that was skipped because it could not be read.</summary>
@@ -42,6 +44,9 @@ public sealed class HostBatch : IDisposable
 
     /// <summary>Samples of this batch, and of batches before it that became empty, that were left out as unreadable.</summary>
     public IReadOnlyList<SkippedSample> Skipped { get; }
+
+    /// <summary>The features, where the loader has a store of them; null where the fields are the whole samples.</summary>
+    internal HostFeatures? Features { get; init; }
 
     /// <summary>Gives the arrays back; the fields may not be read any more.</summary>
     public void Dispose() => Interlocked.Exchange(ref _release, null)?.Invoke(this);

@@ -21,6 +21,15 @@ public interface IDataset
     /// <summary>Reads and decodes a sample, before any transform.</summary>
     /// <exception cref="UnreadableSampleException">The sample's file is missing, damaged or of an unknown format.</exception>
     Sample Read(int index);
+
+    /// <summary>
+    /// Reads a sample without decoding it, so that it can be told whether its features are stored already. A data set that does not implement
+    /// this is trained on as any other, but its features are never stored.
+    /// </summary>
+    /// <param name="index">The sample.</param>
+    /// <returns>Its content; null where the data set cannot tell contents apart, which is the default.</returns>
+    /// <exception cref="UnreadableSampleException">The sample's file is missing or cannot be read.</exception>
+    SampleContent? Open(int index) => null;
 }
 
 /// <summary>The classes of a data set, in the order of the network's outputs.</summary>
@@ -50,8 +59,31 @@ public interface ITransform
     /// <summary>Whether the result depends on the random generator.</summary>
     bool IsRandom { get; }
 
+    /// <summary>
+    /// Whether it also works on a sample without its inputs (<see cref="Sample.IsPartial"/>), and makes of the other fields what it makes of
+    /// them beside the inputs. Default: false; labels are then only known once the inputs are decoded.
+    /// </summary>
+    bool TakesPartialSamples => false;
+
     /// <summary>Changes the sample. Called on worker threads: it may keep no state.</summary>
     /// <param name="sample">The sample to change.</param>
     /// <param name="random">Draws of (seed, epoch, index); not to be used where <see cref="IsRandom"/> is false.</param>
     void Apply(Sample sample, CounterRandom random);
+}
+
+/// <summary>A random transform with a few outcomes, each of which can be asked for: their features can be stored, and none is left out.</summary>
+public interface IDiscreteTransform : ITransform
+{
+    /// <summary>How many outcomes there are, at least one.</summary>
+    int Outcomes { get; }
+
+    /// <summary>Draws an outcome, with the same draws and the same choice as <see cref="ITransform.Apply"/>.</summary>
+    /// <param name="random">Draws of (seed, epoch, index).</param>
+    /// <returns>From 0 to <see cref="Outcomes"/> - 1.</returns>
+    int Draw(CounterRandom random);
+
+    /// <summary>Changes the sample in the way of one outcome. Called on worker threads.</summary>
+    /// <param name="sample">The sample to change.</param>
+    /// <param name="outcome">Which outcome.</param>
+    void Apply(Sample sample, int outcome);
 }

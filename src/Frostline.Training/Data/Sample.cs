@@ -10,6 +10,12 @@ namespace Frostline.Training.Data;
 /// <param name="Values">A <c>float[]</c>, <c>long[]</c> or <c>byte[]</c>, row-major.</param>
 public sealed record SampleTensor(TensorType Type, IReadOnlyList<long> Shape, Array Values)
 {
+    /// <summary>
+    /// Whether the first axis counts rows that the network takes one by one, such as a key frame and its supports: [R, ...] of B samples become
+    /// [B R, ...] in a batch, sample after sample, instead of [B, R, ...]. Default: false.
+    /// </summary>
+    public bool IsRows { get; init; }
+
     /// <summary>A float32 tensor.</summary>
     public static SampleTensor Of(float[] values, params long[] shape) => new(TensorType.Float32, shape, values);
 
@@ -36,6 +42,12 @@ public sealed class Sample
 
     /// <summary>Where the sample comes from (a path, or a file and position), for messages and predictions.</summary>
     public required string Source { get; init; }
+
+    /// <summary>
+    /// Whether the fields that take decoding, which are the network's inputs, are left out. Transforms with
+    /// <see cref="ITransform.TakesPartialSamples"/> change what is there. Default: false.
+    /// </summary>
+    public bool IsPartial { get; init; }
 
     /// <summary>The fields by name.</summary>
     public IReadOnlyDictionary<string, ISampleField> Fields => _fields;

@@ -22,6 +22,25 @@ public static class SampleOrder
         return order;
     }
 
+    /// <summary>
+    /// Every sample once, shuffled so that neighbours stay neighbours: the seed deals the samples out to chunks, which are the same in every
+    /// epoch; an epoch shuffles the chunks, and the samples in each. An epoch by itself is as random as a full shuffle.
+    /// </summary>
+    /// <param name="count">How many samples there are.</param>
+    /// <param name="chunk">How many of them a chunk has; the last one may have fewer.</param>
+    /// <param name="seed">The seed of the run.</param>
+    /// <param name="epoch">The epoch, from 0.</param>
+    internal static int[] InChunks(int count, int chunk, long seed, int epoch)
+    {
+        var dealt = Enumerable.Range(0, count).ToArray();
+        new CounterRandom(seed, "chunks").Shuffle<int>(dealt);
+        var chunks = dealt.Chunk(chunk).ToArray();
+        var random = new CounterRandom(seed, $"order:{epoch}");
+        random.Shuffle<int[]>(chunks);
+        foreach (var samples in chunks) random.Shuffle<int>(samples);
+        return [.. chunks.SelectMany(samples => samples)];
+    }
+
     /// <summary>For each position, how many earlier positions hold the same index.</summary>
     internal static int[] Repeats(int[] order)
     {

@@ -39,4 +39,7 @@ public sealed class SubsetDataset : IDataset
 
     /// <inheritdoc/>
     public Sample Read(int index) => _whole.Read(Indices[index]);
+
+    /// <inheritdoc/>
+    public SampleContent? Open(int index) => _whole.Open(Indices[index]);
 }

@@ -14,6 +14,9 @@ public sealed class TransformChain(IReadOnlyList<ITransform> transforms) : ITran
     public bool IsRandom => transforms.Any(t => t.IsRandom);
 
     /// <inheritdoc/>
+    public bool TakesPartialSamples => transforms.All(t => t.TakesPartialSamples);
+
+    /// <inheritdoc/>
     public void Apply(Sample sample, CounterRandom random)
     {
         foreach (var transform in transforms) transform.Apply(sample, random);

@@ -80,9 +80,10 @@ public sealed class Evaluator
             using var pause = FinalizerPause.Enter();
             using var scope = torch.NewDisposeScope();
             var fields = HostTensors.Of(batch, _device);
+            var features = _runner.Features(batch, fields);
             var number = batch.Number;
             batch.Dispose();
-            var outputs = _runner.Run(fields);
+            var outputs = _runner.Run(fields, features);
             var part = _loss.WeightOf(outputs, fields);
             sum += _loss.Compute(outputs, fields).to(torch.float64).item<double>() * part;
             weight += part;

@@ -15,8 +15,14 @@ public static class HostTensors
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(device);
+        return Of(batch.Fields, device);
+    }
+
+    /// <summary>Copies fields to the device; as of the other overload.</summary>
+    internal static Dictionary<string, torch.Tensor> Of(IReadOnlyDictionary<string, SampleTensor> fields, torch.Device device)
+    {
         var tensors = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal);
-        foreach (var (name, field) in batch.Fields)
+        foreach (var (name, field) in fields)
         {
             var tensor = torch.empty([.. field.Shape], TensorBytes.ToScalarType(field.Type), torch.CPU);
             TensorBytes.Write(tensor, BytesOf(field.Values));

@@ -1,4 +1,6 @@
 using Frostline.Staging;
+using Frostline.Training.Data;
+using Frostline.Training.Features;
 using TorchSharp;
 
 namespace Frostline.Training.Jobs;
@@ -53,34 +55,53 @@ public sealed class NetworkRunner
     /// <summary>The names of what it puts out.</summary>
     public IReadOnlyList<string> Outputs { get; }
 
+    /// <summary>On how many rows the engine of the frozen prefix was run so far.</summary>
+    public long PrefixRows { get; private set; }
+
+    /// <summary>How many rows of features came from a store so far.</summary>
+    public long StoredRows { get; private set; }
+
     /// <summary>Runs the network.</summary>
     /// <param name="fields">The batch's fields; more than the network reads may be given.</param>
     /// <returns>The outputs by name, owned by the caller's dispose scope.</returns>
     /// <exception cref="FrostlineException">A field that the network reads is absent.</exception>
-    public IReadOnlyDictionary<string, torch.Tensor> Run(IReadOnlyDictionary<string, torch.Tensor> fields)
+    public IReadOnlyDictionary<string, torch.Tensor> Run(IReadOnlyDictionary<string, torch.Tensor> fields) => Run(fields, Features(fields));
+
+    /// <summary>Runs the network on a batch whose features are at hand.</summary>
+    /// <param name="fields">The batch's fields; more than the network reads may be given.</param>
+    /// <param name="features">What the frozen prefix puts out, see <see cref="Features(HostBatch, IReadOnlyDictionary{string, torch.Tensor})"/>; null to run all stages.</param>
+    /// <returns>The outputs by name, owned by the caller's dispose scope.</returns>
+    /// <exception cref="FrostlineException">A field that the network reads is absent.</exception>
+    public IReadOnlyDictionary<string, torch.Tensor> Run(
+        IReadOnlyDictionary<string, torch.Tensor> fields, IReadOnlyDictionary<string, torch.Tensor>? features)
     {
         ArgumentNullException.ThrowIfNull(fields);
-        foreach (var name in Inputs)
+        if (features is null || _prefix is not { Suffix: { } suffix })
         {
-            if (!fields.ContainsKey(name))
-                throw new FrostlineException($"the network reads \"{name}\", and the data has "
-                    + $"{string.Join(", ", fields.Keys)}{NearestNames.Hint(name, fields.Keys)}");
+            Require(fields);
+            return _run(fields);
         }
 
-        if (_prefix is not var (suffix, engine)) return _run(fields);
-        var features = engine.Run(fields);
         // What the stages above read of the network's own inputs comes with them.
         var given = new Dictionary<string, torch.Tensor>(fields, StringComparer.Ordinal);
         foreach (var (name, tensor) in features) given[name] = tensor;
-        try
-        {
-            return StagedForward.Run(suffix, given);
-        }
-        finally
-        {
-            // libtorch keeps what the backward pass needs.
-            foreach (var tensor in features.Values) tensor.Dispose();
-        }
+        return StagedForward.Run(suffix, given);
+    }
+
+    /// <summary>What the frozen prefix puts out for a batch: taken from the store as far as the loader found it there, computed otherwise.</summary>
+    /// <param name="batch">The batch, not yet disposed.</param>
+    /// <param name="fields">Its fields as tensors.</param>
+    /// <returns>The features by name, owned by the caller's dispose scope; null where no prefix is in use.</returns>
+    /// <exception cref="FrostlineException">A field that the prefix reads is absent, or the features have other shapes than those stored.</exception>
+    public IReadOnlyDictionary<string, torch.Tensor>? Features(HostBatch batch, IReadOnlyDictionary<string, torch.Tensor> fields)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(fields);
+        if (batch.Features is not { } stored || _prefix is not var (_, engine)) return Features(fields);
+        var (features, computed) = FeatureCompletion.Complete(stored, engine);
+        PrefixRows += computed;
+        StoredRows += stored.Keys.Length - computed;
+        return features;
     }
 
     /// <summary>
@@ -91,4 +112,24 @@ public sealed class NetworkRunner
     /// <param name="engine">Its engine, which stays the caller's; null likewise.</param>
     public void UsePrefix(FrozenPrefix? prefix, IPrefixEngine? engine) =>
         _prefix = prefix?.Suffix is { } suffix && engine is not null ? (suffix, engine) : null;
+
+    private IReadOnlyDictionary<string, torch.Tensor>? Features(IReadOnlyDictionary<string, torch.Tensor> fields)
+    {
+        ArgumentNullException.ThrowIfNull(fields);
+        if (_prefix is not var (_, engine)) return null;
+        Require(fields);
+        var features = engine.Run(fields);
+        PrefixRows += features.Values.First().shape[0];
+        return features;
+    }
+
+    private void Require(IReadOnlyDictionary<string, torch.Tensor> fields)
+    {
+        foreach (var name in Inputs)
+        {
+            if (!fields.ContainsKey(name))
+                throw new FrostlineException($"the network reads \"{name}\", and the data has "
+                    + $"{string.Join(", ", fields.Keys)}{NearestNames.Hint(name, fields.Keys)}");
+        }
+    }
 }

@@ -107,8 +107,8 @@ public sealed class TrainJob
         using var metricsLog = new MetricsLog(_folder.Metrics, checkpoint?.State.MetricsLength ?? 0);
         var metrics = bench.CreateMetrics(data);
         var runner = new NetworkRunner(network);
-        using var prefix = new TrainingPrefix(bench, data, frozen, runner);
-        prefix.Open(observer, checkpoint?.State.Prefix);
+        using var prefix = new TrainingPrefix(bench, data, frozen, runner, loader, validation);
+        prefix.Open(observer, plan, checkpoint?.State.Epoch ?? 0, checkpoint?.State.Prefix);
         var loss = bench.CreateLoss(data);
         var parts = new TrainingParts
         {
@@ -116,10 +116,10 @@ public sealed class TrainJob
             Frozen = frozen,
             Plan = plan,
             Audit = () => audits.Audit(frozen),
-            PhaseBegan = () =>
+            PhaseBegan = epoch =>
             {
                 audits.Copy(frozen);
-                prefix.Open(observer);
+                prefix.Open(observer, plan, epoch);
             },
             Prefix = () => prefix.Summary,
             Optimizer = optimizer,
@@ -307,5 +307,6 @@ public sealed class TrainJob
             Threads = null,
             Data = recipe.Data with { Workers = 1 },
             Train = recipe.Train with { Diagnosis = DiagnosisMode.Stop },
+            Prefix = recipe.Prefix with { Location = null, MaxGigabytes = null, KeepFreeGigabytes = null },
         }).ToYaml();
 }

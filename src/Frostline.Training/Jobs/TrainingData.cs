@@ -1,6 +1,7 @@
 using Frostline.Training.Data;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
+using Frostline.Training.Runs;
 
 namespace Frostline.Training.Jobs;
 
@@ -85,6 +86,19 @@ public sealed class TrainingData
             ClassCounts = fits ? Count(train) : null,
             SampleCount = fits ? train.Count : null,
         });
+    }
+
+    /// <summary>
+    /// How a sample becomes the network's input, as a text: every transform with all its options, and the version of the assembly that it comes
+    /// from. Equal texts make equal inputs of equal samples.
+    /// </summary>
+    /// <param name="forTraining">Whether for training; else for validation.</param>
+    internal string TransformText(bool forTraining)
+    {
+        var items = (forTraining ? _recipe.Data.TrainTransform : null) ?? _recipe.Data.Transform;
+        var transforms = forTraining ? TrainTransform : Transform;
+        return string.Join('\n', items.Zip(transforms, (item, transform) =>
+            $"{ItemJson.Write(item).ToJsonString(RunJson.Line)} {transform.GetType().FullName} {transform.GetType().Module.ModuleVersionId}"));
     }
 
     /// <summary>The loader of the training data.</summary>

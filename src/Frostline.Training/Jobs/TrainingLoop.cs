@@ -23,6 +23,7 @@ public sealed class TrainingLoop
     private readonly Stopwatch _epochClock = new();
     private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
     private readonly long _stepsPerEpoch;
+    private (long Prefix, long Stored) _rows;
 
     /// <summary>Prepares a training.</summary>
     /// <param name="parts">What it works with; where it is resumed, the caller has restored the tensors.</param>
@@ -112,7 +113,7 @@ public sealed class TrainingLoop
         var change = TrainingPhases.Enter(plan, _parts.Frozen, State.Epoch, State.Plateaus);
         if (_parts.Frozen.Phases.Count == known) return;
         _parts.Average?.Follow(TrainingPhases.Changing(_parts.Frozen));
-        _parts.PhaseBegan?.Invoke();
+        _parts.PhaseBegan?.Invoke(State.Epoch);
         var now = _parts.Frozen.Plan;
         _parts.Observer.Note(FormattableString.Invariant($"the plan from epoch {State.Epoch + 1} on, after {PhaseWords.EpochsBefore(State.Epoch + 1)}: {now.TrainedParameters} parameters trained, ")
             + FormattableString.Invariant($"{now.FrozenParameters} frozen, frost line {change.FrostLine ?? "none"}; ")
@@ -136,10 +137,11 @@ public sealed class TrainingLoop
         using var scope = torch.NewDisposeScope();
         var fields = HostTensors.Of(batch, _parts.Device);
         var (number, sources) = (batch.Number, batch.Sources);
-        batch.Dispose();
         Reseed(number);
         _mixup?.Apply(fields, _parts.Runner.Inputs, _settings.Classes!.Value, State.Epoch, number);
-        var outputs = _parts.Runner.Run(fields);
+        var features = _parts.Runner.Features(batch, fields);
+        batch.Dispose();
+        var outputs = _parts.Runner.Run(fields, features);
         var loss = _parts.Loss.Compute(outputs, fields);
         var value = loss.detach().to(torch.float64).item<double>();
         if (!double.IsFinite(value))
@@ -216,12 +218,17 @@ public sealed class TrainingLoop
     private void EndEpoch(Evaluation? evaluation)
     {
         Audit();
+        var (prefixRows, storedRows) = TakeRows();
         var epoch = new EpochSummary(
             State.Epoch + 1,
             State.LossWeight > 0 ? State.LossSum / State.LossWeight : double.NaN,
             evaluation?.ByName ?? new Dictionary<string, double>(StringComparer.Ordinal),
             State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
-            _parts.Optimizer.LearningRates);
+            _parts.Optimizer.LearningRates)
+        {
+            PrefixRows = State.EpochPrefixRows + prefixRows,
+            StoredRows = State.EpochStoredRows + storedRows,
+        };
         var isBest = evaluation is null || evaluation.Find(_settings.Best)!.IsBetterThan(State.Best?.Metrics[_settings.Best])
             || State.Best is null;
         if (isBest) SaveBest();
@@ -235,6 +242,8 @@ public sealed class TrainingLoop
             LossSum = 0,
             LossWeight = 0,
             EpochSeconds = 0,
+            EpochPrefixRows = 0,
+            EpochStoredRows = 0,
             Schedule = AfterEpoch(epoch, evaluation),
             EarlyStopping = stopping,
             Plateau = plateau,
@@ -314,8 +323,11 @@ public sealed class TrainingLoop
     {
         using var scope = torch.NewDisposeScope();
         _parts.Metrics.Flush();
+        var (prefixRows, storedRows) = TakeRows();
         State = State with
         {
+            EpochPrefixRows = State.EpochPrefixRows + prefixRows,
+            EpochStoredRows = State.EpochStoredRows + storedRows,
             MetricsLength = _parts.Metrics.Length,
             Prefix = _parts.Prefix?.Invoke() ?? State.Prefix,
             EpochSeconds = State.EpochSeconds + _epochClock.Elapsed.TotalSeconds,
@@ -328,6 +340,14 @@ public sealed class TrainingLoop
         };
         TrainingCheckpoint.Write(_parts.Folder.Last, State, TrainingTensors.Of(_parts, pending: State.Pending > 0), metadata);
         _sinceCheckpoint.Restart();
+    }
+
+    /// <summary>What the runner has counted since it was last asked.</summary>
+    private (long Prefix, long Stored) TakeRows()
+    {
+        var (before, now) = (_rows, (_parts.Runner.PrefixRows, _parts.Runner.StoredRows));
+        _rows = now;
+        return (now.PrefixRows - before.Prefix, now.StoredRows - before.Stored);
     }
 
     private void Reseed(int batch)

@@ -65,8 +65,8 @@ public sealed class TrainingParts
     /// <summary>Takes the audit between epochs; null for that of the frozen model without files to measure changes by.</summary>
     public Func<FreezeAudit>? Audit { get; init; }
 
-    /// <summary>Is called when a phase has begun; null for nobody.</summary>
-    public Action? PhaseBegan { get; init; }
+    /// <summary>Is called when a phase has begun, with its first epoch, from 0; null for nobody.</summary>
+    public Action<int>? PhaseBegan { get; init; }
 
     /// <summary>How the frozen prefix is computed, for the training's state; null where nobody knows.</summary>
     public Func<PrefixSummary>? Prefix { get; init; }

@@ -1,41 +1,77 @@
 using Frostline.Freezing;
 using Frostline.Staging;
+using Frostline.Training.Data;
+using Frostline.Training.Features;
 using Frostline.Training.Runs;
 using TorchSharp;
 
 namespace Frostline.Training.Jobs;
 
-/// <summary>The frozen prefix of a training and the engine that computes it; made anew when the plan changes.</summary>
-internal sealed class TrainingPrefix(Workbench bench, TrainingData data, FrozenModel frozen, NetworkRunner runner) : IDisposable
+/// <summary>
+/// The frozen prefix of a training, the engine that computes it, and the store of what it puts out; made anew when the plan changes.
+/// </summary>
+internal sealed class TrainingPrefix : IDisposable
 {
-    /// <summary>On how many samples an engine is checked.</summary>
-    private const int Samples = 4;
-
+    private readonly Workbench _bench;
+    private readonly TrainingData _data;
+    private readonly FrozenModel _frozen;
+    private readonly NetworkRunner _runner;
+    private readonly BatchLoader _loader;
+    private readonly PrefixCaching _caching;
     private IPrefixEngine? _engine;
+
+    /// <summary>Prepares; nothing is looked at yet.</summary>
+    /// <param name="bench">The recipe, and where it runs.</param>
+    /// <param name="data">The data.</param>
+    /// <param name="frozen">The network with its plan.</param>
+    /// <param name="runner">Runs the network; it is given the engine.</param>
+    /// <param name="train">The loader of what is trained on; it is given the store.</param>
+    /// <param name="validate">That of what is validated on, or null; likewise.</param>
+    public TrainingPrefix(Workbench bench, TrainingData data, FrozenModel frozen, NetworkRunner runner, BatchLoader train, BatchLoader? validate)
+    {
+        (_bench, _data, _frozen, _runner, _loader) = (bench, data, frozen, runner, train);
+        _caching = new PrefixCaching(bench.Recipe, data, train, validate);
+    }
 
     /// <summary>What there is, for the summary.</summary>
     public PrefixSummary Summary { get; private set; } = new(null, [], null, null);
 
-    /// <summary>Finds the prefix of the plan as it is now, and has the runner use an engine for it.</summary>
+    /// <summary>Finds the prefix of the plan as it is now, and has the runner use an engine, and the loaders a store, for it.</summary>
     /// <param name="observer">Is told which, or why there is none.</param>
+    /// <param name="plan">The plan with all of its phases.</param>
+    /// <param name="epoch">The epoch that begins or is gone on with, from 0.</param>
     /// <param name="begun">How an interrupted training computed it; null for one that begins, or a new phase.</param>
-    /// <exception cref="FrostlineException">The engine that the recipe names cannot compute the prefix.</exception>
-    public void Open(ITrainingObserver observer, PrefixSummary? begun = null)
+    /// <exception cref="FrostlineException">The engine that the recipe names cannot compute the prefix, or what it wants stored cannot be.</exception>
+    public void Open(ITrainingObserver observer, FreezePlan plan, int epoch, PrefixSummary? begun = null)
     {
-        Open();
+        var end = plan.PhaseEpochs.Where(start => start > epoch).Append(_bench.Recipe.Train.Epochs).Min();
+        Open(Math.Max(1, end - epoch), begun?.Cache);
         observer.Note(Summary switch
         {
             { Engine: { } engine, RelativeError: { } error } => FormattableString.Invariant(
                 $"{string.Join(", ", Summary.Stages)} computed by {engine}, relative error {error:0.#e+0}"),
             _ => $"no part is computed apart: {Summary.Reason}",
         });
+        if (Summary.Cache is { } cache) observer.Note($"{(cache.Used ? "features are stored" : "features are not stored")}: {cache.Reason}{Fixed(cache)}");
         if (begun is not null && begun.Engine != Summary.Engine)
             observer.Note($"the training began with the engine {begun.Engine ?? "none"} and goes on with {Summary.Engine ?? "none"}: its bits will differ from an uninterrupted one");
     }
 
-    private void Open()
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        runner.UsePrefix(null, null);
+        _caching.Dispose();
+        _engine?.Dispose();
+    }
+
+    private static string Fixed(CacheSummary cache) => cache is { Used: true, IsExact: false }
+        ? FormattableString.Invariant($"; random transforms are drawn in advance, {cache.Variants} fixed variants of each sample")
+        : "";
+
+    private void Open(int epochs, CacheSummary? begun)
+    {
+        _runner.UsePrefix(null, null);
+        _caching.Close();
         _engine?.Dispose();
         _engine = null;
         if (Find(out var reason) is not { } prefix)
@@ -45,42 +81,30 @@ internal sealed class TrainingPrefix(Workbench bench, TrainingData data, FrozenM
         }
 
         using var scope = torch.NewDisposeScope();
-        var samples = SamplesOf(prefix);
-        var (engine, error) = bench.Recipe.At("prefix.engine", () => bench.Recipe.Prefix.Engine!.Create(data.Context).CreateChecked(prefix, samples));
+        var (samples, _) = PrefixSamples.Of(_loader, prefix);
+        var (engine, error) = _bench.Recipe.At("prefix.engine", () => _bench.Recipe.Prefix.Engine!.Create(_data.Context).CreateChecked(prefix, samples));
         _engine = engine;
-        runner.UsePrefix(prefix, engine);
-        Summary = new PrefixSummary(engine.Name, [.. prefix.Schedule.Stages.Select(stage => stage.Name)], error, null);
+        _runner.UsePrefix(prefix, engine);
+        Summary = new PrefixSummary(engine.Name, [.. prefix.Schedule.Stages.Select(stage => stage.Name)], error, null)
+        {
+            Cache = prefix.Suffix is null ? null : _caching.Open(new CachedPrefix(prefix, engine, _runner.Inputs, epochs), begun),
+        };
     }
-
-    public void Dispose() => _engine?.Dispose();
 
     private FrozenPrefix? Find(out string? reason)
     {
-        if (bench.Recipe.Prefix.Engine is null)
+        if (_bench.Recipe.Prefix.Engine is null)
         {
             reason = "the recipe names no engine";
             return null;
         }
 
-        if (bench.Device.type != DeviceType.CPU)
+        if (_bench.Device.type != DeviceType.CPU)
         {
             reason = "engines compute on the processor";
             return null;
         }
 
-        return FrozenPrefix.Find(frozen, null, out reason);
-    }
-
-    private Dictionary<string, torch.Tensor> SamplesOf(FrozenPrefix prefix)
-    {
-        using var loader = data.TrainLoader();
-        using var batch = loader.Epoch(0).First();
-        var fields = HostTensors.Of(batch, bench.Device);
-        return prefix.Schedule.Inputs.ToDictionary(
-            name => name,
-            name => fields.TryGetValue(name, out var tensor)
-                ? tensor.narrow(0, 0, Math.Min(Samples, tensor.shape[0]))
-                : throw new FrostlineException($"the network reads \"{name}\", and the data has {string.Join(", ", fields.Keys)}"),
-            StringComparer.Ordinal);
+        return FrozenPrefix.Find(_frozen, null, out reason);
     }
 }

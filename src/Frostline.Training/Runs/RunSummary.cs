@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Frostline.Training.Metrics;
+using Frostline.Training.Recipes;
 
 namespace Frostline.Training.Runs;
 
@@ -128,7 +129,27 @@ public sealed record FrostLineSummary(string? Stage);
 /// <param name="Stages">The stages that it computes.</param>
 /// <param name="RelativeError">How far its results are from the network's on a few samples, in the Euclidean norm.</param>
 /// <param name="Reason">Why there is no prefix; null where there is one.</param>
-public sealed record PrefixSummary(string? Engine, IReadOnlyList<string> Stages, double? RelativeError, string? Reason);
+public sealed record PrefixSummary(string? Engine, IReadOnlyList<string> Stages, double? RelativeError, string? Reason)
+{
+    /// <summary>Whether its results were stored; null where there is no prefix.</summary>
+    public CacheSummary? Cache { get; init; }
+}
+
+/// <summary>Whether features were stored.</summary>
+/// <param name="Used">Whether they were.</param>
+/// <param name="Reason">Why, or why not: what was measured.</param>
+/// <param name="Variants">How many versions of each training sample there were; 0 where none were stored.</param>
+/// <param name="IsExact">
+/// Whether training saw what it would have seen without a store; false where random transforms were drawn in advance
+/// (<c>cached-variants</c>).
+/// </param>
+/// <param name="Storage">What they were rounded to.</param>
+/// <param name="Store">The store's identity, as <c>frostline cache list</c> shows it; null where none were stored.</param>
+public sealed record CacheSummary(bool Used, string Reason, int Variants, bool IsExact, FeaturePrecision Storage, string? Store)
+{
+    /// <summary>Nothing stored.</summary>
+    internal static CacheSummary None(string reason) => new(false, reason, 0, IsExact: true, FeaturePrecision.Float32, null);
+}
 
 /// <summary>The data in numbers.</summary>
 /// <param name="Train">How many samples are trained on.</param>
@@ -147,7 +168,14 @@ public sealed record EpochSummary(
     double Loss,
     IReadOnlyDictionary<string, double> Metrics,
     double Seconds,
-    IReadOnlyDictionary<string, double> LearningRates);
+    IReadOnlyDictionary<string, double> LearningRates)
+{
+    /// <summary>On how many rows the frozen prefix was evaluated, validation included; checks of the engine are not counted.</summary>
+    public long PrefixRows { get; init; }
+
+    /// <summary>How many rows of features came from the store instead.</summary>
+    public long StoredRows { get; init; }
+}
 
 /// <summary>The best epoch.</summary>
 /// <param name="Epoch">Its number, from 1.</param>

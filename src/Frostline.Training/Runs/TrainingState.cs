@@ -42,6 +42,12 @@ public sealed record TrainingState
     /// <summary>How long the epoch has taken so far.</summary>
     public double EpochSeconds { get; init; }
 
+    /// <summary>On how many rows the frozen prefix was evaluated in the epoch so far.</summary>
+    public long EpochPrefixRows { get; init; }
+
+    /// <summary>How many rows of features came from a store in the epoch so far.</summary>
+    public long EpochStoredRows { get; init; }
+
     /// <summary>How long building and initialising took when the training began.</summary>
     public double InitializeSeconds { get; init; }
 

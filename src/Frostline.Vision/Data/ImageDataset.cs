@@ -56,16 +56,27 @@ public sealed class ImageDataset : IDataset
         var entry = _entries[index];
         return Labelling.SampleOf(entry.Path, ImageFile.Decode(entry.Path), entry.Labels, Classes);
     }
+
+    /// <inheritdoc/>
+    public SampleContent? Open(int index)
+    {
+        var entry = _entries[index];
+        var bytes = ImageFile.ReadAll(entry.Path);
+        return new SampleContent(
+            [ImageFile.HashOf(bytes)],
+            () => Labelling.SampleOf(entry.Path, ImageFile.Decode(bytes, entry.Path), entry.Labels, Classes),
+            () => Labelling.SampleOf(entry.Path, null, entry.Labels, Classes));
+    }
 }
 
 /// <summary>What the data sets share about classes.</summary>
 internal static class Labelling
 {
-    /// <summary>A sample with its image and its label.</summary>
-    public static Sample SampleOf(string source, ImageField image, IReadOnlyList<int> labels, ClassMap? classes)
+    /// <summary>A sample with its image and its label; without image a partial one.</summary>
+    public static Sample SampleOf(string source, ImageField? image, IReadOnlyList<int> labels, ClassMap? classes)
     {
-        var sample = new Sample { Source = source };
-        sample.Set("image", image);
+        var sample = new Sample { Source = source, IsPartial = image is null };
+        if (image is not null) sample.Set("image", image);
         if (classes is null) return sample;
         if (classes.MultiLabel)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Frostline.Staging;
 using Frostline.Training.Data;
 using NetVips;
 
@@ -16,6 +17,9 @@ public static class ImageFile
 
     private static readonly FrozenSet<string> ExtensionSet =
         new[] { ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    private static readonly Lazy<string> Decoder = new(() => FormattableString.Invariant(
+        $"{typeof(ImageFile).Module.ModuleVersionId} libvips {NetVips.NetVips.Version(0)}.{NetVips.NetVips.Version(1)}.{NetVips.NetVips.Version(2)}"));
 
     // libvips keeps calling it: a field, so that it is not collected.
     private static readonly Log.LogDelegate Silent = (_, _, _) => { };
@@ -56,12 +60,15 @@ public static class ImageFile
     /// <exception cref="UnreadableSampleException">
     /// The file is missing, damaged, cut short, too large or of an unknown format.
     /// </exception>
-    public static ImageField Decode(string path)
+    public static ImageField Decode(string path) => Decode(ReadAll(path), path);
+
+    /// <summary>The bytes of a file.</summary>
+    /// <exception cref="UnreadableSampleException">It is missing or cannot be read.</exception>
+    internal static byte[] ReadAll(string path)
     {
-        byte[] bytes;
         try
         {
-            bytes = File.ReadAllBytes(path);
+            return File.ReadAllBytes(path);
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -71,9 +78,10 @@ public static class ImageFile
         {
             throw new UnreadableSampleException(path, $"the file cannot be read ({error.Message})", error);
         }
-
-        return Decode(bytes, path);
     }
+
+    /// <summary>A hash of a file's bytes and of what decodes them: another version may decode to other pixels.</summary>
+    internal static UInt128 HashOf(ReadOnlySpan<byte> content) => new FeatureKeyBuilder().Add(Decoder.Value).AddHash(FeatureKey.HashOf(content)).Build().Value;
 
     /// <summary>Decodes a file's content.</summary>
     /// <param name="content">The bytes of the file.</param>

@@ -1,3 +1,4 @@
+using Frostline.Staging;
 using Frostline.Training.Data;
 
 namespace Frostline.Vision.Data;
@@ -21,8 +22,24 @@ internal sealed class PicturesInMemory(
     public Sample Read(int index)
     {
         var picture = pictures[index];
+        return Labelling.SampleOf(picture.Source, Unpack(picture), [picture.Label], classes);
+    }
+
+    public SampleContent? Open(int index)
+    {
+        var picture = pictures[index];
+        var hash = new FeatureKeyBuilder()
+            .Add(GetType().Module.ModuleVersionId.ToString()).Add(height).Add(width).Add(channels).Add(planar ? 1 : 0)
+            .AddHash(FeatureKey.HashOf(Stored(picture))).Build().Value;
+        return new SampleContent([hash], () => Read(index), () => Labelling.SampleOf(picture.Source, null, [picture.Label], classes));
+    }
+
+    private ReadOnlySpan<byte> Stored(PictureInMemory picture) => picture.Content.AsSpan(picture.Offset, height * width * channels);
+
+    private ImageField Unpack(PictureInMemory picture)
+    {
         var plane = height * width;
-        var stored = picture.Content.AsSpan(picture.Offset, plane * channels);
+        var stored = Stored(picture);
         var pixels = GC.AllocateUninitializedArray<byte>(stored.Length);
         if (planar && channels > 1)
         {
@@ -34,7 +51,7 @@ internal sealed class PicturesInMemory(
             stored.CopyTo(pixels);
         }
 
-        return Labelling.SampleOf(picture.Source, new ImageField(pixels, height, width, channels), [picture.Label], classes);
+        return new ImageField(pixels, height, width, channels);
     }
 }
 

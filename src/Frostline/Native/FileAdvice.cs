@@ -3,10 +3,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Frostline.Native;
 
-/// <summary>Tells the system which parts of a file will be read soon. Only advice; none is given outside Linux.</summary>
+/// <summary>Tells the system which parts of a file will be read soon, or not again. Only advice; none is given outside Linux.</summary>
 internal static partial class FileAdvice
 {
     private const int WillNeedAdvice = 3;
+    private const int DontNeedAdvice = 4;
 
     // Linux reads no more than its largest read-ahead for one piece of advice, by default 128 KiB, and forgets the rest.
     private const long Piece = 128 << 10;
@@ -20,6 +21,10 @@ internal static partial class FileAdvice
             if (posix_fadvise(file, offset + at, Math.Min(Piece, count - at), WillNeedAdvice) != 0) return false;
         return true;
     }
+
+    /// <summary>Takes a file out of the page cache, as far as it has been written to the disk.</summary>
+    /// <returns>False where the system takes no such advice.</returns>
+    internal static bool DontNeed(SafeFileHandle file) => OperatingSystem.IsLinux() && posix_fadvise(file, 0, 0, DontNeedAdvice) == 0;
 
     [LibraryImport("libc.so.6")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

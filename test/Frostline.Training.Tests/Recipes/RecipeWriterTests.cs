@@ -42,6 +42,8 @@ public sealed class RecipeWriterTests
             prefix:
               engine:
                 name: auto
+              cache: auto
+              storage: float32
             data:
               train:
                 name: files

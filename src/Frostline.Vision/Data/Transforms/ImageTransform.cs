@@ -11,6 +11,9 @@ public abstract class ImageTransform : ITransform, ICheckedOptions
     /// <inheritdoc/>
     public virtual bool IsRandom => false;
 
+    /// <summary>True: nothing but the image changes.</summary>
+    public bool TakesPartialSamples => true;
+
     /// <inheritdoc/>
     public virtual OptionProblem? Check() => null;
 
@@ -18,16 +21,20 @@ public abstract class ImageTransform : ITransform, ICheckedOptions
     /// <exception cref="FrostlineException">
     /// The sample has no image, the options contradict each other, or the image does not fit them.
     /// </exception>
-    public void Apply(Sample sample, CounterRandom random)
+    public void Apply(Sample sample, CounterRandom random) => Replace(sample, image => Change(image, random));
+
+    /// <summary>Replaces the image of a sample; one without its inputs stays as it is.</summary>
+    private protected void Replace(Sample sample, Func<ImageField, ImageField> change)
     {
         ArgumentNullException.ThrowIfNull(sample);
+        if (sample.IsPartial) return;
         if (!sample.Fields.TryGetValue("image", out var field) || field is not ImageField image)
             throw new FrostlineException(
                 $"{sample.Source}: the sample has no image to transform; its fields are {string.Join(", ", sample.Fields.Keys)}");
         RequireOptions();
         try
         {
-            sample.Set("image", Change(image, random));
+            sample.Set("image", change(image));
         }
         catch (FrostlineException error)
         {

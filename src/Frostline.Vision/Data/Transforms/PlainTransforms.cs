@@ -1,10 +1,11 @@
 using System.ComponentModel.DataAnnotations;
+using Frostline.Training.Data;
 using Frostline.Training.Registration;
 
 namespace Frostline.Vision.Data;
 
 /// <summary><c>flip</c>: mirrors at random: <c>flip: 0.5</c> or <c>flip: { horizontal: 0.5, vertical: 0.5 }</c>.</summary>
-public sealed class Flip : ImageTransform
+public sealed class Flip : ImageTransform, IDiscreteTransform
 {
     /// <summary>The probability of exchanging left and right. Default: 0.5.</summary>
     [Shorthand]
@@ -24,11 +25,35 @@ public sealed class Flip : ImageTransform
         : Vertical is not (>= 0 and <= 1) ? new OptionProblem(nameof(Vertical), "a probability is between 0 and 1")
         : null;
 
+    /// <summary>2 for each direction that is left to chance: the picture as it is first, then exchanged from left to right.</summary>
+    public int Outcomes => OutcomesOf(Horizontal) * OutcomesOf(Vertical);
+
     /// <inheritdoc/>
-    protected override ImageField Change(ImageField image, CounterRandom random)
+    public int Draw(CounterRandom random)
     {
-        if (random.NextDouble() < Horizontal) image = Geometry.FlipHorizontally(image);
-        return random.NextDouble() < Vertical ? Geometry.FlipVertically(image) : image;
+        ArgumentNullException.ThrowIfNull(random);
+        bool sides = random.NextDouble() < Horizontal, ends = random.NextDouble() < Vertical;
+        return (sides && OutcomesOf(Horizontal) == 2 ? 1 : 0) + (ends && OutcomesOf(Vertical) == 2 ? OutcomesOf(Horizontal) : 0);
+    }
+
+    /// <inheritdoc/>
+    public void Apply(Sample sample, int outcome)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(outcome);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(outcome, Outcomes);
+        Replace(sample, image => Change(image, outcome));
+    }
+
+    /// <inheritdoc/>
+    protected override ImageField Change(ImageField image, CounterRandom random) => Change(image, Draw(random));
+
+    private static int OutcomesOf(double probability) => probability is > 0 and < 1 ? 2 : 1;
+
+    private ImageField Change(ImageField image, int outcome)
+    {
+        var (sides, ends) = (outcome % OutcomesOf(Horizontal) == 1 || Horizontal == 1, outcome / OutcomesOf(Horizontal) == 1 || Vertical == 1);
+        if (sides) image = Geometry.FlipHorizontally(image);
+        return ends ? Geometry.FlipVertically(image) : image;
     }
 }
 

@@ -3,6 +3,21 @@ namespace Frostline.Staging;
 /// <summary>All feature stores of a root: what there is, whether it is sound, and what may go.</summary>
 public static class FeatureStores
 {
+    /// <summary>How many bytes may still be written to the stores under a root before a limit ends it.</summary>
+    /// <param name="root">The folder of all stores; it is made where it is missing.</param>
+    /// <param name="options">The limits.</param>
+    /// <exception cref="FeatureStoreException">The folder cannot be made or looked at.</exception>
+    public static long Room(string root, FeatureStoreOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(root);
+        ArgumentNullException.ThrowIfNull(options);
+        return StoreFiles.Guard(root, () =>
+        {
+            Directory.CreateDirectory(root);
+            return WriteLimits.Room(root, options);
+        });
+    }
+
     private static readonly Dictionary<string, string> s_noDescription = [];
 
     /// <summary>The stores of a root, by identity; none where the folder does not exist.</summary>

@@ -18,6 +18,13 @@ internal sealed class WriteLimits(string root, FeatureStoreOptions options)
         return null;
     }
 
+    /// <summary>How many bytes may still be written.</summary>
+    public static long Room(string root, FeatureStoreOptions options)
+    {
+        var free = options.FreeBytes(root) - options.MinimumFreeBytes;
+        return Math.Max(0, options.MaximumBytes is { } most ? Math.Min(free, most - DiskSpace.Used(root)) : free);
+    }
+
     private string? LookUp(long bytes)
     {
         var free = options.FreeBytes(root) - options.MinimumFreeBytes;
