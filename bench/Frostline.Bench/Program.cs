@@ -12,6 +12,8 @@ switch (args)
         return Fingerprinting.Run();
     case ["store"]:
         return StoreReading.Run();
+    case ["deformable"]:
+        return DeformableConvolutions.Run();
     default:
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
@@ -21,6 +23,8 @@ switch (args)
               load             how long loading a network of 255 MB takes: from safetensors against copying the same bytes, and from
                                .pth against PyTorch (Debian's python3-torch), both processes from start to end
               fingerprints     how fast the audit takes the fingerprints of 255 MB, against reading the same memory once
+              deformable       how long four modulated deformable convolutions of FAMI-Pose's sizes take, forward and backward, and how
+                               much memory
               store            how fast the feature store reads records of 8 KB in random order on one thread, warm and cold, and how
                                fast it writes them
 

@@ -13,7 +13,7 @@ namespace Frostline.OnnxRuntime.Tests;
 [Collection(LibTorchCollection.Name)]
 public sealed class OnnxRuntimeEngineTests
 {
-    public static TheoryData<string, int> Bodies => new(OperationBodies.Names.SelectMany(name => new[] { 17, 18, 23 }.Select(opset => (name, opset))));
+    public static TheoryData<string, int> Bodies => new(OperationBodies.Names.SelectMany(name => new[] { 17, 18, 19, 23 }.Select(opset => (name, opset))));
 
     public static TheoryData<string, string> Networks => new()
     {
@@ -36,6 +36,26 @@ public sealed class OnnxRuntimeEngineTests
             var actual = OnnxSession.Run(session, Named(x))["out"];
             Assert.Equal(expected.shape, actual.shape);
             Assert.Equal(0, ((actual - expected).abs().max() / (expected.std() + tensor(1e-3f))).item<float>(), 1e-5f);
+        }
+    }
+
+    public static TheoryData<string, int> Deformables => new(DeformableNetwork.Names.SelectMany(name => new[] { 17, 18, 19, 22, 23 }.Select(opset => (name, opset))));
+
+    [Theory]
+    [MemberData(nameof(Deformables))]
+    public void Deformable_convolutions_compute_the_same_also_far_out_of_the_map(string name, int opset)
+    {
+        using var network = DeformableNetwork.Of(name, float32);
+        using var scope = NewDisposeScope();
+        var read = network.Draw(3, float32);
+        using var session = OnnxSession.Open(OnnxExport.Write(network, Shapes(read), new OnnxExportOptions { Opset = opset }), 1);
+        // Another batch than it was written for.
+        foreach (var inputs in new[] { read, read.ToDictionary(input => input.Key, input => input.Value.slice(0, 1, 2, 1)) })
+        {
+            var expected = StagedForward.Run(network, inputs)["out"].detach();
+            var actual = OnnxSession.Run(session, inputs)["out"];
+            Assert.Equal(expected.shape, actual.shape);
+            Assert.InRange(((actual - expected).abs().max() / expected.std()).item<float>(), 0, 2e-5f);
         }
     }
 

@@ -1,3 +1,4 @@
+using Frostline.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -65,6 +66,21 @@ public sealed class CostOperations : Operations
         if (ModuleTranslation.IsStridedPointwise(convolution)) input = New([shape[0], input.Shape[1], .. shape.Skip(2)], "slice");
         Save(input.Storage);
         return New(shape, convolution.GetName());
+    }
+
+    /// <inheritdoc/>
+    public override Value DeformableConvolution(DeformableConvolution convolution, Value x, Value offset, Value? mask = null)
+    {
+        ArgumentNullException.ThrowIfNull(convolution);
+        var read = new[] { x, offset, mask }.OfType<Value>().Select(Cast).ToList();
+        var sizes = convolution.Geometry.Sizes(x.Shape, offset.Shape, mask?.Shape);
+        MultiplyAdds += sizes.Samples * sizes.Positions * sizes.Rows / sizes.Geometry.Groups * sizes.Geometry.Outputs;
+        foreach (var value in read) Save(value.Storage);
+
+        // What is sampled lives until it is multiplied, a few samples at a time.
+        var output = New(sizes.Shape, "deformable convolution");
+        Release(New([sizes.SamplesAtOnce(Processors.PhysicalCores), sizes.Rows, sizes.Positions], "deformable convolution").Storage);
+        return output;
     }
 
     /// <inheritdoc/>

@@ -61,6 +61,13 @@ public sealed class EagerOperations : Operations
     }
 
     /// <inheritdoc/>
+    public override Value DeformableConvolution(DeformableConvolution convolution, Value x, Value offset, Value? mask = null)
+    {
+        ArgumentNullException.ThrowIfNull(convolution);
+        return Wrap(convolution.call(Unwrap(x), Unwrap(offset), mask is null ? null : Unwrap(mask)));
+    }
+
+    /// <inheritdoc/>
     /// <exception cref="FrostlineException">A BatchNorm in training sees only one value a channel.</exception>
     public override Value Norm(nn.Module<Tensor, Tensor> norm, Value x)
     {

@@ -17,6 +17,13 @@ public abstract class Operations
     /// <summary>A convolution or transposed convolution with the module's weight, bias, stride, padding, dilation and groups.</summary>
     public abstract Value Convolution(Convolution convolution, Value x);
 
+    /// <summary>A deformable convolution.</summary>
+    /// <param name="convolution">The convolution.</param>
+    /// <param name="x">A map.</param>
+    /// <param name="offset">How far each tap is moved, as <see cref="Staging.DeformableConvolution.forward"/> says.</param>
+    /// <param name="mask">What each sample is multiplied with; default null, 1.</param>
+    public abstract Value DeformableConvolution(DeformableConvolution convolution, Value x, Value offset, Value? mask = null);
+
     /// <summary>A norm (BatchNorm, FrozenBatchNorm, GroupNorm, LayerNorm, …) in the module's own mode: batch or running statistics.</summary>
     public abstract Value Norm(nn.Module<Tensor, Tensor> norm, Value x);
 

@@ -16,6 +16,8 @@ public static class OperationBodies
         ["same padding"] = (parts, o, x) => o.Convolution(parts.Add(nn.Conv2d(6, 3, (2, 4), padding: Padding.Same)), x),
         ["transposed"] = (parts, o, x) => o.ConvolutionNorm(parts.Add(nn.ConvTranspose2d(6, 4, 3, stride: 2, padding: 1, output_padding: 1, groups: 2)), parts.Norm(4), x),
         ["strided pointwise"] = (parts, o, x) => o.ConvolutionNorm(parts.Convolution(6, 4, 1, stride: 2), parts.Norm(4), x),
+        ["deformable, norm"] = (parts, o, x) => o.Norm(parts.Norm(4), parts.Deformed(o, parts.Add(new DeformableConvolution(6, 4, 3, padding: 2, dilation: 2, groups: 2)), x, 3, masked: true)),
+        ["deformable without mask and bias"] = (parts, o, x) => o.Relu(parts.Deformed(o, parts.Add(new DeformableConvolution(6, 4, 3, padding: 1, bias: false)), x, 1, masked: false)),
         ["norm before a convolution"] = (parts, o, x) => o.Convolution(parts.Convolution(6, 4, 3), o.Relu(o.Norm(parts.Norm(6), x))),
         ["a convolution that two read"] = (parts, o, x) => parts.Shared(o, o.Convolution(parts.Convolution(6, 6, 3), x)),
         ["residual"] = (parts, o, x) => o.AddRelu(o.ConvolutionNorm(parts.Convolution(6, 6, 3), parts.Norm(6), x), x),
@@ -91,11 +93,28 @@ public sealed class BodyParts
     /// <summary>A value that a norm and a sum read.</summary>
     public Value Shared(Operations operations, Value x) => operations.Add(operations.Norm(Norm(6), x), x);
 
+    /// <summary>A deformable convolution of the map's size, with offsets, and a mask, that convolutions of the map say.</summary>
+    public Value Deformed(Operations operations, DeformableConvolution convolution, Value x, long groups, bool masked)
+    {
+        var offset = operations.Convolution(Add(Wide(nn.Conv2d(6, 18 * groups, 3, padding: 1))), x);
+        return operations.DeformableConvolution(
+            convolution, x, offset, masked ? operations.Convolution(Add(nn.Conv2d(6, 9 * groups, 3, padding: 1)), x) : null);
+    }
+
     public static Value Twice(Operations operations, Value x) => operations.Add(x, x);
 
     /// <summary>A view of a value whose memory an activation could have written over.</summary>
     public static Value Viewed(Operations operations, Value x) =>
         operations.Concatenate([operations.Flatten(x), operations.Flatten(operations.Relu(x))]);
+
+    /// <summary>With weights large enough that some offsets point out of the map.</summary>
+    private static Conv2d Wide(Conv2d convolution)
+    {
+        using var grad = no_grad();
+        using Scalar five = 5;
+        convolution.weight.mul_(five);
+        return convolution;
+    }
 
     private static T Filled<T>(T norm, long features)
         where T : BatchNorm

@@ -154,6 +154,9 @@ public sealed class OperationsTests
         ["strided 1x1"] = () => With(nn.Conv2d(4, 6, 1, 2), (m, o, x) => o.Convolution(m, x)),
         ["same"] = () => With(nn.Conv2d(4, 6, 3, Padding.Same), (m, o, x) => o.Convolution(m, x)),
         ["transposed"] = () => With(nn.ConvTranspose2d(4, 6, 4, 2, 1, output_padding: 1), (m, o, x) => o.Convolution(m, x)),
+        ["deformable"] = () => With(
+            new DeformableConvolution(4, 6, 3, padding: 1),
+            (m, o, x) => o.DeformableConvolution(m, x, o.Concatenate([.. Enumerable.Repeat(x, 9)]), o.Slice(o.Concatenate([x, x, x, x, x]), 1, 0, 18))),
         ["max pool"] = () => (o, x) => o.MaxPool(Window.Square(3, 2, 1), x),
         ["ceiling pool"] = () => (o, x) => o.MaxPool(Window.Square(3, 2, ceiling: true), x),
         ["padded ceiling pool"] = () => (o, x) => o.MaxPool(Window.Square(2, 3, 1, ceiling: true), x),

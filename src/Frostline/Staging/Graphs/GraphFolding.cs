@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Frostline.Staging;
 
 /// <summary>
-/// Folds BatchNorms in inference mode into the convolution or linear layer before them: with s = weight / sqrt(variance + eps), the layer's
+/// Folds BatchNorms in inference mode into the convolution, deformable or not, or linear layer before them: with s = weight / sqrt(variance + eps), the layer's
 /// weights of a channel are multiplied by s, and its bias becomes (bias - mean) s + bias of the norm. Computed in float64 and rounded once.
 /// </summary>
 internal static class GraphFolding
@@ -42,6 +42,12 @@ internal static class GraphFolding
         {
             case ConvolutionStep convolution:
                 return convolution with { Weight = Keep(Scaled(convolution, scale), convolution.Weight.dtype), Bias = Keep(Shifted(convolution.Bias, norm, scale), convolution.Weight.dtype) };
+            case DeformableConvolutionStep convolution:
+                return convolution with
+                {
+                    Weight = Keep(convolution.Weight.to(float64) * scale.reshape(-1, 1, 1, 1), convolution.Weight.dtype),
+                    Bias = Keep(Shifted(convolution.Bias, norm, scale), convolution.Weight.dtype),
+                };
             // The norm's channels, dimension 1, are the layer's only where there is no dimension between.
             case LinearStep linear when dimensions == 2:
                 return linear with { Weight = Keep(linear.Weight.to(float64) * scale.unsqueeze(1), linear.Weight.dtype), Bias = Keep(Shifted(linear.Bias, norm, scale), linear.Weight.dtype) };

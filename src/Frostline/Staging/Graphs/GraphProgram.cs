@@ -69,6 +69,8 @@ internal sealed class GraphProgram : IDisposable
         return node.Step switch
         {
             ConvolutionStep step => Convolve(step, x),
+            DeformableConvolutionStep step => DeformableFunction.Run(
+                step.Geometry, x, values[node.Inputs[1].Id]!, node.Inputs.Count > 2 ? values[node.Inputs[2].Id] : null, step.Weight, step.Bias),
             LinearStep step => F.linear(x, step.Weight, step.Bias),
             BatchNormStep step => F.batch_norm(x, step.Mean, step.Variance, step.Weight, step.Bias, training: false, momentum: 0, eps: step.Epsilon),
             SampleNormStep { Groups: > 0 } step => F.group_norm(x, step.Groups, step.Weight, step.Bias, step.Epsilon),

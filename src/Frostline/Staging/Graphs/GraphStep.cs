@@ -61,6 +61,18 @@ internal sealed record ConvolutionStep(
         Text(IsTransposed ? "transposed-convolution" : "convolution", Weight.shape, Bias is not null, Stride, Padding, Dilation, OutputPadding, Groups);
 }
 
+/// <summary>A deformable convolution of a map, offsets and, where there is a third input, a mask.</summary>
+/// <param name="Weight"><c>[out, in / groups, rows, columns]</c>; borrowed.</param>
+/// <param name="Bias"><c>[out]</c>, or null.</param>
+/// <param name="Geometry">Its numbers.</param>
+/// <param name="OffsetGroups">Into how many groups channels are split that share their offsets and mask.</param>
+internal sealed record DeformableConvolutionStep(Tensor Weight, Tensor? Bias, DeformableGeometry Geometry, long OffsetGroups) : GraphStep
+{
+    internal override IEnumerable<Tensor> Weights => Bias is null ? [Weight] : [Weight, Bias];
+
+    internal override string Describe() => Text("deformable-convolution", Bias is not null, Geometry, OffsetGroups);
+}
+
 /// <summary>x W^T + b over the last dimension.</summary>
 internal sealed record LinearStep(Tensor Weight, Tensor? Bias) : GraphStep
 {

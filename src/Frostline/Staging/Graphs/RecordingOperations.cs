@@ -30,6 +30,15 @@ internal sealed class RecordingOperations : Operations
         return Record(ConvolutionStep.Of(convolution), _shapes.Convolution(convolution, Shape(x)), x);
     }
 
+    public override Value DeformableConvolution(DeformableConvolution convolution, Value x, Value offset, Value? mask = null)
+    {
+        ArgumentNullException.ThrowIfNull(convolution);
+        var shape = _shapes.DeformableConvolution(convolution, Shape(x), Shape(offset), mask is null ? null : Shape(mask));
+        var groups = convolution.Geometry.Sizes(x.Shape, offset.Shape, mask?.Shape).OffsetGroups;
+        return Record(
+            new DeformableConvolutionStep(convolution.Weight, convolution.Bias, convolution.Geometry, groups), shape, [.. new[] { x, offset, mask }.OfType<Value>()]);
+    }
+
     public override Value Norm(nn.Module<Tensor, Tensor> norm, Value x) => Record(StepOf(norm), _shapes.Norm(norm, Shape(x)), x);
 
     public override Value Activation(ActivationKind kind, Value x) => Record(new ActivationStep(kind), _shapes.Activation(kind, Shape(x)), x);

@@ -36,6 +36,9 @@ internal sealed class OnnxGraphWriter
         return writer.Model(graph);
     }
 
+    /// <summary>The operator set.</summary>
+    internal int Opset => _options.Opset;
+
     /// <summary>The name of a node's value.</summary>
     internal static string NameOf(GraphNode node) =>
         node.Step is InputStep input ? input.Name : string.Create(CultureInfo.InvariantCulture, $"value.{node.Id}");

@@ -14,6 +14,7 @@ internal static class OnnxSteps
         switch (node.Step)
         {
             case ConvolutionStep step: Convolution(writer, step, x, output); break;
+            case DeformableConvolutionStep step: OnnxDeformable.Write(writer, step, node, inputs, output); break;
             case LinearStep step: Linear(writer, step, shape.Count, x, output); break;
             case BatchNormStep step: BatchNorm(writer, step, x, output); break;
             case SampleNormStep { Groups: > 0 } step: GroupNorm(writer, step, shape, x, output); break;

@@ -34,6 +34,20 @@ public sealed class GraphProgramTests
         Assert.True(before.Equals(input), "the input was written over");
     }
 
+    public static TheoryData<string> Deformables => [.. DeformableNetwork.Names];
+
+    [Theory]
+    [MemberData(nameof(Deformables))]
+    public void Deformable_convolutions_are_compiled_with_offsets_that_are_inputs(string name)
+    {
+        using var network = DeformableNetwork.Of(name, float64);
+        using var scope = NewDisposeScope();
+        var read = network.Draw(3, float64);
+        using var program = new GraphProgram(RecordedGraph.Of(StageSchedule.Whole(network), Shapes(read)));
+        foreach (var inputs in new[] { read, read.ToDictionary(input => input.Key, input => input.Value.slice(0, 1, 2, 1)) })
+            Assert.Equal(0, (program.Run(inputs)["out"] - StagedForward.Run(network, inputs)["out"]).abs().max().item<double>(), 12);
+    }
+
     [Fact]
     public void Norms_are_folded_into_what_is_before_them()
     {
