@@ -1,4 +1,5 @@
 using Frostline.Bench;
+using Frostline.Bench.Comparison;
 
 switch (args)
 {
@@ -14,6 +15,10 @@ switch (args)
         return StoreReading.Run();
     case ["deformable"]:
         return DeformableConvolutions.Run();
+    case ["training", .. var options]:
+        return TrainingComparison.Run(options);
+    case [SideProcess.Command, var side, var task]:
+        return TrainingComparison.RunSide(Enum.Parse<Side>(side), task);
     default:
         Console.Error.WriteLine("""
             usage: dotnet run -c Release --project bench/Frostline.Bench -- MEASUREMENT
@@ -27,6 +32,9 @@ switch (args)
                                much memory
               store            how fast the feature store reads records of 8 KB in random order on one thread, warm and cold, and how
                                fast it writes them
+              training [--quick] [--case NAME]
+                               how fast trainings with a frozen part are, and how much memory they take, against the same in plain
+                               TorchSharp and in PyTorch: half an hour; --quick only shows that everything works
 
             Exit code 0 where every limit holds, 1 where one does not.
             """);

@@ -1,0 +1,52 @@
+using Frostline.Training.Data;
+
+namespace Frostline.Bench.Comparison.Sides;
+
+/// <summary>A batch in managed memory.</summary>
+/// <param name="Images">The images one after the other.</param>
+/// <param name="Labels">The class of each.</param>
+internal sealed record PlainBatch(float[] Images, long[] Labels);
+
+/// <summary>
+/// What is written around TorchSharp for want of a loader that reads ahead: batches in shuffled order, each decoded by several threads while
+/// the network computes with the one before.
+/// </summary>
+internal sealed class PlainLoader(TrainingTask task)
+{
+    private const int Ahead = 2;
+
+    private readonly IDataset _images = Decoding.Images(task.Images, task.SamplesPerClass);
+    private readonly IReadOnlyList<ITransform> _transforms = Decoding.Transforms(task.Crop);
+
+    /// <summary>How many values an image has.</summary>
+    public int Values { get; } = 3 * task.Crop * task.Crop;
+
+    /// <summary>The batches of an epoch.</summary>
+    public IEnumerable<PlainBatch> Epoch(int epoch)
+    {
+        var order = Enumerable.Range(0, _images.Count).ToArray();
+        new Random(epoch).Shuffle(order);
+        var waiting = new Queue<Task<PlainBatch>>();
+        foreach (var indices in order.Chunk(task.BatchSize))
+        {
+            waiting.Enqueue(Task.Run(() => Decode(indices)));
+            if (waiting.Count > Ahead) yield return waiting.Dequeue().GetAwaiter().GetResult();
+        }
+
+        while (waiting.TryDequeue(out var batch)) yield return batch.GetAwaiter().GetResult();
+    }
+
+    private PlainBatch Decode(int[] indices)
+    {
+        var batch = new PlainBatch(new float[indices.Length * Values], new long[indices.Length]);
+        Parallel.For(0, indices.Length, new ParallelOptions { MaxDegreeOfParallelism = task.Workers }, i =>
+        {
+            var sample = _images.Read(indices[i]);
+            var random = new CounterRandom(0, "");
+            foreach (var transform in _transforms) transform.Apply(sample, random);
+            ((float[])sample.Fields["image"].ToTensor().Values).CopyTo(batch.Images, i * Values);
+            batch.Labels[i] = _images.LabelsOf(indices[i])[0];
+        });
+        return batch;
+    }
+}

@@ -1,0 +1,20 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Frostline.Bench.Comparison.Sides;
+
+/// <summary>
+/// The usual recipe: frozen parameters require no gradient, their norms use running statistics, and every batch goes through all of the
+/// network.
+/// </summary>
+internal sealed class UsualTraining(TrainingTask task) : PlainTraining(task)
+{
+    protected override void Train(PlainResNet network, SGD optimizer, TrainingClock clock)
+    {
+        for (var epoch = 0; epoch < Task.BaselineEpochs; epoch++)
+        {
+            foreach (var batch in Loader.Epoch(epoch)) clock.Step(Step(network, optimizer, () => ImagesOf(batch), () => tensor(batch.Labels)));
+            clock.Epoch();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+namespace Frostline.Bench.Comparison;
+
+/// <summary>The trainings that cases look at.</summary>
+internal sealed class TrainingTasks(TrainingScale scale, TrainingInputs inputs)
+{
+    /// <summary>The head on a frozen network.</summary>
+    public TrainingTask Head => Of("head");
+
+    /// <summary>The last layer and the head.</summary>
+    public TrainingTask LastLayer => Of("last-layer") with { Trained = TrainedPart.LastLayer, Epochs = 3 };
+
+    /// <summary>Nothing frozen, one epoch of fewer images.</summary>
+    public TrainingTask Full => Of("full") with { Trained = TrainedPart.All, Epochs = 1, BaselineEpochs = 1, SamplesPerClass = scale.FullSamplesPerClass };
+
+    /// <summary>The head on the features of many small images, which are in the store already, on one core.</summary>
+    public TrainingTask HeadStep => Of("head-step") with
+    {
+        Images = Path.Combine(inputs.Grey, "images"),
+        Labels = Path.Combine(inputs.Grey, "labels"),
+        Epochs = 4,
+        BatchSize = 256,
+        Threads = 1,
+        Workers = 1,
+        OneCore = true,
+        Warm = true,
+    };
+
+    /// <summary>What fills the store for <see cref="HeadStep"/>.</summary>
+    public TrainingTask HeadStepFilling => HeadStep with { Name = "head-step-filling", Epochs = 1, Threads = 2, Workers = 2, OneCore = false, Warm = false };
+
+    private TrainingTask Of(string name) => new()
+    {
+        Name = name,
+        Epochs = scale.Epochs,
+        Images = inputs.Images,
+        Crop = scale.Crop,
+        Weights = Path.Combine(inputs.Weights, "resnet50.safetensors"),
+        PyTorchWeights = Path.Combine(inputs.Weights, "resnet50.pth"),
+    };
+}
