@@ -15,8 +15,7 @@ internal sealed class TrainingRuns
         Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} pair {pair}: {side}, {task.Name}");
         var run = SideProcess.Run(side, task);
         _runs.Add((side, task.Name, pair), run);
-        if (run.Report.Evaluated is { } evaluated)
-            Evaluations.Add($"{task.Name}, pair {pair}: {evaluated[0]} in the first epoch, {evaluated.Skip(1).Sum()} in {evaluated.Count - 1} more; {run.Report.Remark}");
+        if (run.Report.Frozen is { } frozen) Evaluations.Add($"{task.Name}, pair {pair}: {frozen}");
         return run;
     }
 }

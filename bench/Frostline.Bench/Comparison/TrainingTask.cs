@@ -24,7 +24,7 @@ internal sealed record TrainingTask
     /// <summary>What its files are called.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The folder of images, one folder a class; for <see cref="Grey"/> the IDX file of images.</summary>
+    /// <summary>The folder of images, one folder a class; where they are grey the IDX file of images.</summary>
     public required string Images { get; init; }
 
     /// <summary>The IDX file of labels; null where the images lie in folders.</summary>
@@ -66,9 +66,9 @@ internal sealed record TrainingTask
     /// <summary>Whether the process may use one core only.</summary>
     public bool OneCore { get; init; }
 
+    /// <summary>The folder of the feature store.</summary>
+    public required string Store { get; init; }
+
     /// <summary>Whether what an earlier run has stored is used; otherwise the store is empty at the start.</summary>
     public bool Warm { get; init; }
-
-    /// <summary>Whether the images are grey and lie in IDX files.</summary>
-    public bool Grey => Labels is not null;
 }

@@ -34,6 +34,7 @@ internal sealed class TrainingTasks(TrainingScale scale, TrainingInputs inputs)
         Epochs = scale.Epochs,
         Images = inputs.Images,
         Crop = scale.Crop,
+        Store = Path.Combine(Repository.Artifacts, $"{name}.store"),
         Weights = Path.Combine(inputs.Weights, "resnet50.safetensors"),
         PyTorchWeights = Path.Combine(inputs.Weights, "resnet50.pth"),
     };

@@ -14,13 +14,17 @@ internal sealed class FrostlineTraining(TrainingTask task) : ITrainingObserver
     public SideReport Run()
     {
         var (path, output) = (Path.Combine(Repository.Artifacts, $"{task.Name}.yaml"), Path.Combine(Repository.Artifacts, $"{task.Name}.run"));
-        if (Directory.Exists(output)) Directory.Delete(output, recursive: true);
+        foreach (var folder in task.Warm ? [output] : new[] { output, task.Store })
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         File.WriteAllText(path, TaskRecipe.Of(task));
         var recipe = Recipe.Load(path, Registries.Create(), []);
         var summary = new TrainJob(recipe, new TrainJobOptions { Output = output }, this).Run().Summary;
         if (summary.Audit.Moved > 0) throw new InvalidOperationException($"{summary.Audit.MovedNames[0]} was frozen and moved");
-        return _clock.Report() with { FirstSteady = 1, Remark = $"engine {summary.Prefix.Engine ?? "none"}" };
+        return _clock.Report() with { FirstSteady = 1, Frozen = FrozenOf(summary) };
     }
+
+    private static FrozenPart? FrozenOf(RunSummary summary) => summary.Prefix.Engine is not { } engine ? null : new FrozenPart(
+        engine, [.. summary.Epochs.Select(epoch => epoch.PrefixRows)], [.. summary.Epochs.Select(epoch => epoch.StoredRows)]);
 
     void ITrainingObserver.Progress(TrainingProgress progress)
     {

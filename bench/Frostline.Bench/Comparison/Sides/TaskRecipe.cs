@@ -15,11 +15,11 @@ internal static class TaskRecipe
         initialize:
           - load: {{task.Weights}}
             into: "**"
-        {{FreezeOf(task.Trained)}}
+        {{FrozenOf(task)}}
         data:
           train: {{ImagesOf(task)}}
           transform:
-            - {{(task.Grey ? "channels: 3" : $"center-crop: {task.Crop}")}}
+            - {{(task.Labels is not null ? "channels: 3" : $"center-crop: {task.Crop}")}}
             - scale: 255
             - normalize: { mean: [{{string.Join(", ", Decoding.Mean)}}], std: [{{string.Join(", ", Decoding.Deviation)}}] }
           workers: {{task.Workers}}
@@ -30,15 +30,22 @@ internal static class TaskRecipe
           optimizer: { name: sgd, learning-rate: {{task.LearningRate}}, momentum: 0.9 }
         """);
 
-    private static string FreezeOf(TrainedPart trained) => trained switch
+    private static string FrozenOf(TrainingTask task)
     {
-        TrainedPart.Head => "\nfreeze:\n  - freeze: \"** & !fc.**\"\n",
-        TrainedPart.LastLayer => "\nfreeze:\n  - freeze: \"** & !layer4.** & !fc.**\"\n",
-        _ => "",
-    };
+        if (task.Trained == TrainedPart.All) return "";
+        var trained = task.Trained == TrainedPart.Head ? "!fc.**" : "!layer4.** & !fc.**";
+        return $$"""
+
+            freeze:
+              - freeze: "** & {{trained}}"
+
+            prefix: { cache: on, location: {{task.Store}} }
+
+            """;
+    }
 
     private static string ImagesOf(TrainingTask task) =>
-        task.Grey ? $"{{ name: idx, images: {task.Images}, labels: {task.Labels} }}"
+        task.Labels is not null ? $"{{ name: idx, images: {task.Images}, labels: {task.Labels} }}"
         : task.SamplesPerClass is { } most ? $"{{ name: image-folder, path: {task.Images}, samples-per-class: {most} }}"
         : $"{{ name: image-folder, path: {task.Images} }}";
 }
