@@ -59,6 +59,7 @@ internal static class CommandHost
         var root = new RootCommand("Fine-tunes pretrained networks and proves that what was frozen did not move.")
         {
             TrainCommand.Create(terminal, cancellation),
+            SweepCommand.Create(terminal, cancellation),
             EvaluateCommand.Create(terminal, cancellation),
             PredictCommand.Create(terminal, cancellation),
             PlanCommand.Create(terminal),

@@ -32,6 +32,8 @@ internal sealed class PrefixCaching : IDisposable
     private readonly BatchLoader _train;
     private readonly BatchLoader? _validate;
     private readonly Dictionary<string, FeatureStore> _stores = new(StringComparer.Ordinal);
+    private readonly List<BatchLoader> _served = [];
+    private Opened? _opened;
 
     /// <summary>Prepares; nothing is opened.</summary>
     /// <param name="recipe">What the training is.</param>
@@ -46,8 +48,9 @@ internal sealed class PrefixCaching : IDisposable
     /// <summary>Lets the loaders deliver samples as they are, and closes the stores.</summary>
     public void Close()
     {
-        _train.Features = null;
-        if (_validate is not null) _validate.Features = null;
+        foreach (var loader in _served) loader.Features = null;
+        _served.Clear();
+        _opened = null;
         foreach (var store in _stores.Values) store.Dispose();
         _stores.Clear();
     }
@@ -98,19 +101,33 @@ internal sealed class PrefixCaching : IDisposable
         var decision = CachePlanner.Decide(costs, isWanted);
         if (!decision.Use) return CacheSummary.None(decision.Reason);
 
-        var store = OpenStore(place, train, prefix);
-        _train.Features = new FeatureCache(_train.Dataset, prefix.Prefix.Schedule.Inputs, _data.TransformText(forTraining: true), variants, store)
-        {
-            ShuffleChunk = costs.OutgrowsMemory ? ChunkOf(costs.RowBytes * train.RowsPerSample) : null,
-        };
-        if (_validate is not null && validate is { Problem: null })
-        {
-            var plain = FeatureVariants.Of(_data.Transform, null, _recipe.Seed, out _)!;
-            _validate.Features = new FeatureCache(
-                _validate.Dataset, prefix.Prefix.Schedule.Inputs, _data.TransformText(forTraining: false), plain, OpenStore(place, validate, prefix));
-        }
+        var stores = (Train: OpenStore(place, train, prefix), Validate: validate is { Problem: null } ? OpenStore(place, validate, prefix) : null);
+        _opened = new Opened(prefix, stores.Train, stores.Validate, costs.OutgrowsMemory ? costs.RowBytes * train.RowsPerSample : null);
+        Serve(_recipe, _data, _train, _validate);
+        return new CacheSummary(true, decision.Reason, variants.Count, variants.IsExact, Settings.Storage, stores.Train.Identity);
+    }
 
-        return new CacheSummary(true, decision.Reason, variants.Count, variants.IsExact, Settings.Storage, store.Identity);
+    /// <summary>
+    /// Has the loaders of another training with the same prefix use the stores too; nothing happens where features are not stored.
+    /// </summary>
+    /// <param name="recipe">What that training is.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="train">The loader of what it trains on.</param>
+    /// <param name="validate">The loader of what it validates on, or null.</param>
+    public void Serve(Recipe recipe, TrainingData data, BatchLoader train, BatchLoader? validate)
+    {
+        if (_opened is not { } opened) return;
+        var inputs = opened.Prefix.Prefix.Schedule.Inputs;
+        var variants = FeatureVariants.Of(data.TrainTransform, recipe.Prefix.CachedVariants, recipe.Seed, out _)!;
+        train.Features = new FeatureCache(train.Dataset, inputs, data.TransformText(forTraining: true), variants, opened.Train)
+        {
+            ShuffleChunk = opened.LargeSampleBytes is { } bytes ? ChunkOf(train, bytes) : null,
+        };
+        _served.Add(train);
+        if (validate is null || opened.Validate is null) return;
+        var plain = FeatureVariants.Of(data.Transform, null, recipe.Seed, out _)!;
+        validate.Features = new FeatureCache(validate.Dataset, inputs, data.TransformText(forTraining: false), plain, opened.Validate);
+        _served.Add(validate);
     }
 
     /// <summary>Why features cannot be stored, whatever they cost; null where they can.</summary>
@@ -187,8 +204,15 @@ internal sealed class PrefixCaching : IDisposable
     }
 
     // Large enough to be read at the disk's speed and to shuffle many batches' samples, small enough to lie in memory while it is visited.
-    private int ChunkOf(long sampleBytes) =>
-        (int)Math.Min(_train.Dataset.Count, Math.Max(LeastBatchesInChunk * (long)_train.Options.BatchSize, ChunkBytes / sampleBytes));
+    private static int ChunkOf(BatchLoader loader, long sampleBytes) =>
+        (int)Math.Min(loader.Dataset.Count, Math.Max(LeastBatchesInChunk * (long)loader.Options.BatchSize, ChunkBytes / sampleBytes));
+
+    /// <summary>What is stored, and where.</summary>
+    /// <param name="Prefix">What is computed.</param>
+    /// <param name="Train">The store of what is trained on.</param>
+    /// <param name="Validate">That of what is validated on; null where it is not stored.</param>
+    /// <param name="LargeSampleBytes">How many bytes a sample's features take, where all of them outgrow memory; else null.</param>
+    private sealed record Opened(CachedPrefix Prefix, FeatureStore Train, FeatureStore? Validate, long? LargeSampleBytes);
 
     private sealed record StorePlace(string Root, FeatureStoreOptions Limits);
 

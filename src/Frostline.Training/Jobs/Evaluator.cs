@@ -26,6 +26,8 @@ public sealed class Evaluator
     private readonly ILoss _loss;
     private readonly IReadOnlyList<IMetric> _metrics;
     private readonly torch.Device _device;
+    private double _sum;
+    private double _weight;
 
     /// <summary>Creates an evaluator.</summary>
     /// <param name="runner">The network.</param>
@@ -71,9 +73,7 @@ public sealed class Evaluator
     /// <param name="cancellation">Ends it with an <see cref="OperationCanceledException"/>.</param>
     public Evaluation Run(Action<int>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var metric in _metrics) metric.Reset();
-        double sum = 0, weight = 0;
-        _runner.Network.eval();
+        Begin();
         using var noGrad = torch.no_grad();
         foreach (var batch in _loader.Epoch(0, 0, cancellation))
         {
@@ -83,18 +83,39 @@ public sealed class Evaluator
             var features = _runner.Features(batch, fields);
             var number = batch.Number;
             batch.Dispose();
-            var outputs = _runner.Run(fields, features);
-            var part = _loss.WeightOf(outputs, fields);
-            sum += _loss.Compute(outputs, fields).to(torch.float64).item<double>() * part;
-            weight += part;
-            foreach (var metric in _metrics) metric.Add(outputs, fields);
+            Add(fields, _runner.Run(fields, features));
             progress?.Invoke(number + 1);
         }
 
+        return Result();
+    }
+
+    /// <summary>Begins to measure what <see cref="Add"/> is given. The network is put into inference mode and left in it.</summary>
+    internal void Begin()
+    {
+        foreach (var metric in _metrics) metric.Reset();
+        (_sum, _weight) = (0, 0);
+        _runner.Network.eval();
+    }
+
+    /// <summary>Measures a batch.</summary>
+    /// <param name="fields">Its fields.</param>
+    /// <param name="outputs">What the network puts out for it, without gradients.</param>
+    internal void Add(IReadOnlyDictionary<string, torch.Tensor> fields, IReadOnlyDictionary<string, torch.Tensor> outputs)
+    {
+        var part = _loss.WeightOf(outputs, fields);
+        _sum += _loss.Compute(outputs, fields).to(torch.float64).item<double>() * part;
+        _weight += part;
+        foreach (var metric in _metrics) metric.Add(outputs, fields);
+    }
+
+    /// <summary>What the batches since <see cref="Begin"/> gave.</summary>
+    internal Evaluation Result()
+    {
         var results = _metrics.Select(m => m.Result()).ToList();
         return new Evaluation(
             [
-                new MetricValue("loss", weight > 0 ? sum / weight : double.NaN, HigherIsBetter: false),
+                new MetricValue("loss", _weight > 0 ? _sum / _weight : double.NaN, HigherIsBetter: false),
                 .. results.SelectMany(r => r.Values),
             ],
             [.. results.SelectMany(r => r.Tables)]);

@@ -25,6 +25,9 @@ public sealed record TrainJobOptions
     /// How many threads; null for the recipe's number. A resumed training without either keeps the number that it began with.
     /// </summary>
     public int? Threads { get; init; }
+
+    /// <summary>How the sweep that the training belongs to computed the prefix, and whether it stored features; null for a training by itself.</summary>
+    internal PrefixSummary? Prefix { get; init; }
 }
 
 /// <summary>What a training came to.</summary>
@@ -97,8 +100,7 @@ public sealed class TrainJob
         if (checkpoint is null) TrainingDiagnosis.Require(bench, data, network, report, observer);
         using var frozen = checkpoint is null ? bench.ApplyPlan(network, report) : TrainingPhases.Resume(bench, history, network, report, checkpoint);
         observer.Prepared(frozen, report);
-        var groups = bench.CreateGroups(data);
-        using var optimizer = _recipe.At("train", () => frozen.Optimizer(OptimizerSettings(data), groups));
+        using var optimizer = bench.CreateOptimizer(frozen, data);
         using var average = _recipe.Train.Ema is { } decay ? new ExponentialAverage(TrainingPhases.Changing(frozen), decay) : null;
         var audits = new RunAudits(_recipe, _folder);
         WriteBeginning(report, audits, frozen, isFresh: checkpoint is null, history.IsNew);
@@ -108,7 +110,7 @@ public sealed class TrainJob
         var metrics = bench.CreateMetrics(data);
         var runner = new NetworkRunner(network);
         using var prefix = new TrainingPrefix(bench, data, frozen, runner, loader, validation);
-        prefix.Open(observer, plan, checkpoint?.State.Epoch ?? 0, checkpoint?.State.Prefix);
+        prefix.Open(observer, plan, checkpoint?.State.Epoch ?? 0, checkpoint?.State.Prefix ?? _options.Prefix);
         var loss = bench.CreateLoss(data);
         var parts = new TrainingParts
         {
@@ -136,7 +138,7 @@ public sealed class TrainJob
         };
         if (checkpoint is not null) TrainingTensors.Restore(parts, checkpoint);
         var state = checkpoint?.State ?? new TrainingState { InitializeSeconds = clock.Elapsed.TotalSeconds };
-        var settings = Settings(data, validation is null ? "loss" : bench.BestMetric(metrics));
+        var settings = bench.CreateLoopSettings(data, validation is null ? "loss" : bench.BestMetric(metrics));
         var loop = new TrainingLoop(parts, settings, state with { Threads = bench.Threads });
         if (history.IsNew)
         {
@@ -180,30 +182,6 @@ public sealed class TrainJob
 
         if (isFresh || isOtherPlan) AtomicFile.WriteText(_folder.Recipe, _recipe.ToYaml());
     }
-
-    private OptimizerSettings OptimizerSettings(TrainingData data) =>
-        _recipe.Train.Optimizer?.Create(data.Context) ?? new AdamWSettings();
-
-    private LoopSettings Settings(TrainingData data, string best) => new()
-    {
-        Seed = _recipe.Seed,
-        Epochs = _recipe.Train.Epochs,
-        Accumulate = _recipe.Train.Accumulate,
-        ClipGradientNorm = _recipe.Train.ClipGradientNorm,
-        Schedule = _recipe.Train.Schedule?.Create(data.Context) ?? new ConstantSchedule(),
-        EarlyStopping = _recipe.Train.EarlyStopping is { } stopping
-            ? new MetricWatch(stopping.Metric ?? best, stopping.Patience, stopping.MinimumChange)
-            : null,
-        Plateau = _recipe.Train.Plateau is { } plateau
-            ? new MetricWatch(plateau.Metric ?? best, plateau.Patience, plateau.MinimumChange)
-            : null,
-        AuditEvery = _recipe.Train.Audit.Every,
-        Mixup = _recipe.Train.Mixup,
-        Best = best,
-        CheckpointEverySteps = _recipe.Train.CheckpointEvery.Steps,
-        CheckpointEverySeconds = _recipe.Train.CheckpointEvery.Seconds,
-        Classes = data.Classes?.Names.Count,
-    };
 
     private Action<string> Saving(FrozenModel frozen, InitializationReport report, TrainingData data)
     {

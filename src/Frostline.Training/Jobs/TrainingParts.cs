@@ -105,5 +105,22 @@ public sealed class TrainingParts
     public IReadOnlyDictionary<string, string> CheckpointMetadata { get; init; } = new Dictionary<string, string>(
         StringComparer.Ordinal);
 
+    /// <summary>What of it the course of the training needs.</summary>
+    internal CourseParts ForCourse() => new()
+    {
+        Runner = Runner,
+        Frozen = Frozen,
+        Plan = Plan,
+        Audit = Audit,
+        PhaseBegan = PhaseBegan,
+        Optimizer = Optimizer,
+        Loss = Loss,
+        Average = Average,
+        BatchesPerEpoch = Loader.BatchesPerEpoch,
+        Measured = Evaluator?.Names,
+        Observer = Observer,
+        Stepped = Metrics.Step,
+    };
+
     private sealed class SilentObserver : ITrainingObserver;
 }

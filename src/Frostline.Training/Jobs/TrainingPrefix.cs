@@ -33,6 +33,9 @@ internal sealed class TrainingPrefix : IDisposable
         _caching = new PrefixCaching(bench.Recipe, data, train, validate);
     }
 
+    /// <summary>How many trainings go through each epoch with batches of their own, for the decision whether to store; default 1.</summary>
+    public int Passes { get; init; } = 1;
+
     /// <summary>What there is, for the summary.</summary>
     public PrefixSummary Summary { get; private set; } = new(null, [], null, null);
 
@@ -45,7 +48,7 @@ internal sealed class TrainingPrefix : IDisposable
     public void Open(ITrainingObserver observer, FreezePlan plan, int epoch, PrefixSummary? begun = null)
     {
         var end = plan.PhaseEpochs.Where(start => start > epoch).Append(_bench.Recipe.Train.Epochs).Min();
-        Open(Math.Max(1, end - epoch), begun?.Cache);
+        Open(Math.Max(1, end - epoch) * Passes, begun?.Cache);
         observer.Note(Summary switch
         {
             { Engine: { } engine, RelativeError: { } error } => FormattableString.Invariant(
@@ -56,6 +59,21 @@ internal sealed class TrainingPrefix : IDisposable
         if (begun is not null && begun.Engine != Summary.Engine)
             observer.Note($"the training began with the engine {begun.Engine ?? "none"} and goes on with {Summary.Engine ?? "none"}: its bits will differ from an uninterrupted one");
     }
+
+    /// <summary>
+    /// Has another network with the same frozen prefix use the engine, after <see cref="Open(ITrainingObserver, FreezePlan, int, PrefixSummary?)"/>.
+    /// </summary>
+    /// <param name="frozen">That network with its plan.</param>
+    /// <param name="runner">Runs it.</param>
+    public void Share(FrozenModel frozen, NetworkRunner runner) => runner.UsePrefix(FrozenPrefix.Find(frozen, null, out _), _engine);
+
+    /// <summary>Has the loaders of another training use the stores, as far as there are any.</summary>
+    /// <param name="recipe">What that training is.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="train">The loader of what it trains on.</param>
+    /// <param name="validate">That of what it validates on, or null.</param>
+    public void Share(Recipes.Recipe recipe, TrainingData data, BatchLoader train, BatchLoader? validate) =>
+        _caching.Serve(recipe, data, train, validate);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -135,6 +135,35 @@ public sealed class Workbench
         return groups;
     }
 
+    /// <summary>The optimizer over what the plan trains.</summary>
+    /// <param name="frozen">The network with its plan.</param>
+    /// <param name="data">The data.</param>
+    internal NamedOptimizer CreateOptimizer(FrozenModel frozen, TrainingData data)
+    {
+        var groups = CreateGroups(data);
+        return Recipe.At("train", () => frozen.Optimizer(Recipe.Train.Optimizer?.Create(data.Context) ?? new AdamWSettings(), groups));
+    }
+
+    /// <summary>The numbers of the training.</summary>
+    /// <param name="data">The data.</param>
+    /// <param name="best">The metric that chooses the best epoch.</param>
+    internal LoopSettings CreateLoopSettings(TrainingData data, string best) => new()
+    {
+        Seed = Recipe.Seed,
+        Epochs = Recipe.Train.Epochs,
+        Accumulate = Recipe.Train.Accumulate,
+        ClipGradientNorm = Recipe.Train.ClipGradientNorm,
+        Schedule = Recipe.Train.Schedule?.Create(data.Context) ?? new ConstantSchedule(),
+        EarlyStopping = WatchOf(Recipe.Train.EarlyStopping, best),
+        Plateau = WatchOf(Recipe.Train.Plateau, best),
+        AuditEvery = Recipe.Train.Audit.Every,
+        Mixup = Recipe.Train.Mixup,
+        Best = best,
+        CheckpointEverySteps = Recipe.Train.CheckpointEvery.Steps,
+        CheckpointEverySeconds = Recipe.Train.CheckpointEvery.Seconds,
+        Classes = data.Classes?.Names.Count,
+    };
+
     /// <summary>Applies the first phase of the recipe's freeze plan.</summary>
     /// <param name="network">The network.</param>
     /// <param name="initialized">Where its values came from.</param>
@@ -200,6 +229,9 @@ public sealed class Workbench
             : throw Recipe.Error("best", $"\"{wanted}\" is not measured; there are "
                 + $"{string.Join(", ", names.Keys)}{NearestNames.Hint(wanted, names.Keys)}");
     }
+
+    private static MetricWatch? WatchOf(PatienceSettings? settings, string best) =>
+        settings is null ? null : new MetricWatch(settings.Metric ?? best, settings.Patience, settings.MinimumChange);
 
     private FreezePlan Add(FreezePlan plan, FreezeRule rule)
     {

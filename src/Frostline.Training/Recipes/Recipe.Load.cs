@@ -22,6 +22,8 @@ public sealed partial record Recipe
 
     private IReadOnlyDictionary<string, RecipePosition> Positions { get; init; } = new Dictionary<string, RecipePosition>();
 
+    private RecipeOrigin? Origin { get; init; }
+
     /// <summary>Reads a recipe.</summary>
     /// <param name="path">Its YAML file.</param>
     /// <param name="registry">What it can name. Extensions from its <c>assemblies</c> are added to it.</param>
@@ -48,19 +50,37 @@ public sealed partial record Recipe
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(registry);
-        folder = Path.GetFullPath(folder);
-        var node = RecipeText.Read(text, source);
+        return Parse(new RecipeOrigin(text, source, [.. (sets ?? []).Select(set => SetOverride.Parse(set))]), Path.GetFullPath(folder), registry);
+    }
+
+    /// <summary>This recipe with some values replaced; everything gets its type anew.</summary>
+    /// <param name="sets">The values, as for <see cref="Load"/>.</param>
+    /// <param name="option">What messages call the option that a value was given with, for example <c>--grid</c>.</param>
+    /// <exception cref="FrostlineException">A value is wrong, or the recipe was made in code and not read.</exception>
+    internal Recipe With(IReadOnlyList<string> sets, string option)
+    {
+        if (Registry is null) throw new FrostlineException("a recipe that was made in code cannot be varied; read it from YAML");
+        var more = sets.Select(set => SetOverride.Parse(set, option)).ToList();
+        // What was changed in code since it was read is only in what it writes.
+        var isAsRead = Origin is { } read && Parse(read, Folder, Registry).ToYaml() == ToYaml();
+        var origin = isAsRead ? Origin! : new RecipeOrigin(ToYaml(), File ?? "recipe", []);
+        return Parse(origin with { Sets = [.. origin.Sets, .. more] }, Folder, Registry) with { File = File };
+    }
+
+    private static Recipe Parse(RecipeOrigin origin, string folder, Registry registry)
+    {
+        var node = RecipeText.Read(origin.Text, origin.Source);
         if (node is not MapNode root)
         {
             var what = node.IsNull ? "the recipe is empty" : $"\"{node.Excerpt}\" is no recipe";
             throw node.Error($"{what}; a recipe is keys and values, and starts with version: 1");
         }
-        foreach (var set in sets ?? []) SetOverride.Parse(set).Apply(root);
+        foreach (var set in origin.Sets) set.Apply(root);
         RecipeFile.RequireVersion(root, "recipe");
         var binder = new RecipeBinder(registry);
         LoadExtensions(root, folder, registry);
         var recipe = (Recipe)binder.Object(typeof(Recipe), root, "");
-        return recipe with { Folder = folder, Positions = binder.Positions, Registry = registry };
+        return recipe with { Folder = folder, Positions = binder.Positions, Registry = registry, Origin = origin };
     }
 
     /// <summary>
@@ -161,4 +181,7 @@ public sealed partial record Recipe
         foreach (var item in list.Items.OfType<ScalarNode>().Where(item => !item.IsNull))
             ExtensionLoader.Load(item.Text, folder, item.Position, registry);
     }
+
+    /// <summary>What a recipe was read from.</summary>
+    private sealed record RecipeOrigin(string Text, string Source, IReadOnlyList<SetOverride> Sets);
 }

@@ -21,14 +21,15 @@ internal sealed class SetOverride
     }
 
     /// <summary>Reads an override.</summary>
-    /// <param name="text">What follows <c>--set</c>.</param>
+    /// <param name="text">What follows the option.</param>
+    /// <param name="option">The option, for messages.</param>
     /// <exception cref="RecipeException">There is no equals sign, or the path or the value is malformed.</exception>
-    public static SetOverride Parse(string text)
+    public static SetOverride Parse(string text, string option = "--set")
     {
         ArgumentNullException.ThrowIfNull(text);
-        var position = new RecipePosition($"--set {ScalarNode.Shorten(text)}", 0, 0);
+        var position = new RecipePosition($"{option} {ScalarNode.Shorten(text)}", 0, 0);
         var equals = text.IndexOf('=', StringComparison.Ordinal);
-        if (equals < 0) throw new RecipeException(position, $"there is no \"=\"; write --set key.path=value");
+        if (equals < 0) throw new RecipeException(position, $"there is no \"=\"; write {option} key.path=value");
         var path = SplitPath(text[..equals].Trim(), position);
         var raw = text[(equals + 1)..].Trim();
         RecipeNode value = raw.Length > 0 && raw[0] is '[' or '{' or '"' or '\''

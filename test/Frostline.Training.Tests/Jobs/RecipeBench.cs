@@ -33,7 +33,7 @@ internal sealed class RecipeBench : IDisposable
 
     private readonly TemporaryFolder _temporary = new();
 
-    public static Registry Registry { get; } = new Registry().Add(new TrainingExtension()).Add(new PointsExtension()).Add(new FaultyExtension());
+    public static Registry Registry { get; } = new Registry().Add(new TrainingExtension()).Add(new PointsExtension()).Add(new FaultyExtension()).Add(new Sweeps.StagedPointsExtension());
 
     public string PathOf(string name) => _temporary.PathOf(name);
 
