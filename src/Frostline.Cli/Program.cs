@@ -1,5 +1,8 @@
 using Frostline.Cli.Shell;
 using Frostline.Native;
+using Frostline.Staging;
+
+if (EngineProbe.Answer(args)) return ExitCodes.Success;
 
 using var interruption = new Interruption(Console.Error);
 var exitCode = CommandHost.Run(args, Terminal.OfProcess(), interruption.Token);

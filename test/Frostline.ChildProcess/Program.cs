@@ -2,9 +2,11 @@
 using System.Globalization;
 using Frostline.Children;
 using Frostline.Native;
+using Frostline.Staging;
 using Frostline.Vision.Networks;
 using TorchSharp;
 
+if (EngineProbe.Answer(args)) return 0;
 if (args is ["store-write", var root, var first, var count])
     return StoreWriter.Run(root, int.Parse(first, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture));
 NativeRuntime.Load();

@@ -181,6 +181,24 @@ public sealed class CacheTrainingTests : IDisposable
     }
 
     [Fact]
+    public void Features_are_augmented_anew_in_every_epoch_while_they_come_from_the_store()
+    {
+        var none = Train("none", "prefix.cache=on").Summary;
+        foreach (var option in new[] { "train.feature-mixup=0.4", "train.feature-brightness=0.5" })
+        {
+            var stored = Train($"stored-{option}", "prefix.cache=on", option).Summary;
+            Assert.Equal((0L, 12L), RowsOf(stored)[1]);
+            Assert.True(none.Epochs[1].Loss != stored.Epochs[1].Loss, option);
+            Train($"computed-{option}", "prefix.cache=off", option);
+            Assert.Equal(WeightsOf($"computed-{option}"), WeightsOf($"stored-{option}"));
+        }
+
+        File.WriteAllText(_project.Recipe, TinyProject.RecipeText.Replace("  - freeze: \"** & !linear\"", "  - freeze: layer1", StringComparison.Ordinal));
+        var error = Assert.Throws<RecipeException>(() => Train("nothing", "train.feature-mixup=0.4"));
+        Assert.Contains("train.feature-mixup", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Where_the_disk_is_short_the_training_goes_on_without_and_says_so()
     {
         var full = Train("run", "prefix.cache=on", "prefix.max-gigabytes=0.000001").Summary;

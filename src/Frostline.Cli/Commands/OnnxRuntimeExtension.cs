@@ -1,7 +1,6 @@
 using Frostline.OnnxRuntime;
 using Frostline.Staging;
 using Frostline.Training.Registration;
-using TorchSharp;
 
 namespace Frostline.Cli.Commands;
 
@@ -15,7 +14,6 @@ internal sealed class OnnxRuntimeExtension : IFrostlineExtension
     {
         public override int Preference => 2;
 
-        public override IPrefixEngine Create(FrozenPrefix prefix, IReadOnlyDictionary<string, torch.Tensor> samples) => new OnnxRuntimeEngine(
-            prefix, samples.ToDictionary(sample => sample.Key, IReadOnlyList<long> (sample) => sample.Value.shape, StringComparer.Ordinal));
+        public override IPrefixEngine Create(PrefixEngineRequest request) => new OnnxRuntimeEngine(request.Prefix, request.ShapesOf(request.BatchSize));
     }
 }

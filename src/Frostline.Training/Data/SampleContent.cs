@@ -9,7 +9,8 @@ public sealed class SampleContent
     /// <summary>Describes a content that the caller holds.</summary>
     /// <param name="rows">
     /// For each row of the sample, see <see cref="SampleTensor.IsRows"/>, a hash of all that its inputs are made from: the bytes, and the version
-    /// of what decodes them. One for a sample without rows.
+    /// of what decodes them. One for a sample without rows. Rows of one hash have to have equal inputs, wherever they stand; transforms have to
+    /// treat them alike.
     /// </param>
     /// <param name="decode">Makes the whole sample of that content.</param>
     /// <param name="partial">Makes the sample without what takes decoding; null where that cannot be.</param>

@@ -100,10 +100,10 @@ public sealed class FeatureVariants
     /// <param name="transform">The transforms with all their options, as a text.</param>
     /// <param name="index">The sample's index; it counts where results are drawn.</param>
     /// <param name="number">Which version.</param>
-    /// <param name="row">Which row of the sample.</param>
+    /// <param name="row">Which row of the sample; likewise, so that a frame that several samples share is stored once.</param>
     public FeatureKey KeyOf(UInt128 content, string transform, int index, int number, int row)
     {
-        if (IsExact) return FeatureKey.Of(content, transform, number, row);
+        if (IsExact) return FeatureKey.Of(content, transform, number);
         return new FeatureKeyBuilder().AddHash(content).Add(transform).Add(_seed).Add(index).Add(number).Add(row).Build();
     }
 

@@ -39,15 +39,42 @@ public sealed class Mixup
     {
         ArgumentNullException.ThrowIfNull(fields);
         ArgumentNullException.ThrowIfNull(inputs);
-        var random = new CounterRandom(_seed, FormattableString.Invariant($"mixup:{epoch}:{batch}"));
-        var (lambda, permutation) = Draw(random, (int)fields[inputs[0]].shape[0]);
-        var order = torch.tensor(permutation, torch.int64, fields[inputs[0]].device);
-        foreach (var name in inputs)
+        Apply(fields, inputs, fields, classes, new CounterRandom(_seed, FormattableString.Invariant($"mixup:{epoch}:{batch}")), target);
+    }
+
+    /// <summary>
+    /// Mixes what the frozen prefix puts out, in the place of what it reads: features may then come from a store. Where the network is linear in
+    /// them, and nowhere else, it is what mixing inputs would be.
+    /// </summary>
+    /// <param name="features">The features by name, [rows, ...]; those mixed are replaced. A sample may have several rows.</param>
+    /// <param name="fields">The fields with the labels, which are replaced.</param>
+    /// <param name="classes">How many classes there are, to make probabilities of class indices.</param>
+    /// <param name="epoch">The epoch, from 0.</param>
+    /// <param name="batch">The batch in the epoch, from 0.</param>
+    /// <param name="target">The field with the labels; default <c>label</c>.</param>
+    public void ApplyToFeatures(
+        Dictionary<string, torch.Tensor> features, Dictionary<string, torch.Tensor> fields, int classes, int epoch, int batch, string target = "label")
+    {
+        ArgumentNullException.ThrowIfNull(features);
+        ArgumentNullException.ThrowIfNull(fields);
+        Apply(features, [.. features.Keys], fields, classes, new CounterRandom(_seed, FormattableString.Invariant($"feature-mixup:{epoch}:{batch}")), target);
+    }
+
+    private void Apply(
+        Dictionary<string, torch.Tensor> tensors, IReadOnlyList<string> names, Dictionary<string, torch.Tensor> fields, int classes, CounterRandom random, string target)
+    {
+        var labels = ClassTargets.AsProbabilities(fields.Field(target, "mixup"), classes);
+        var (lambda, permutation) = Draw(random, (int)labels.shape[0]);
+        foreach (var name in names)
         {
-            if (fields[name].is_floating_point()) fields[name] = Mix(fields[name], order, lambda);
+            if (!tensors[name].is_floating_point()) continue;
+            var rows = tensors[name].shape[0] / permutation.Length;
+            using var order = torch.tensor([.. permutation.SelectMany(sample => Enumerable.Range(0, (int)rows).Select(row => (sample * rows) + row))], torch.int64, tensors[name].device);
+            tensors[name] = Mix(tensors[name], order, lambda);
         }
 
-        fields[target] = Mix(ClassTargets.AsProbabilities(fields.Field(target, "mixup"), classes), order, lambda);
+        using var samples = torch.tensor(permutation, torch.int64, labels.device);
+        fields[target] = Mix(labels, samples, lambda);
     }
 
     /// <summary>The share and the permutation of a batch.</summary>

@@ -37,6 +37,12 @@ public sealed record LoopSettings
     /// <summary>The parameter α of mixup; null for none.</summary>
     public double? Mixup { get; init; }
 
+    /// <summary>The parameter α of mixup on features; null for none.</summary>
+    public double? FeatureMixup { get; init; }
+
+    /// <summary>The strength of brightness on features; null for none.</summary>
+    public double? FeatureBrightness { get; init; }
+
     /// <summary>The metric that chooses the best epoch; default <c>loss</c>. Not used without validation.</summary>
     public string Best { get; init; } = "loss";
 

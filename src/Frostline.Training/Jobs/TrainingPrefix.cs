@@ -2,6 +2,7 @@ using Frostline.Freezing;
 using Frostline.Staging;
 using Frostline.Training.Data;
 using Frostline.Training.Features;
+using Frostline.Training.Registration;
 using Frostline.Training.Runs;
 using TorchSharp;
 
@@ -52,12 +53,20 @@ internal sealed class TrainingPrefix : IDisposable
         observer.Note(Summary switch
         {
             { Engine: { } engine, RelativeError: { } error } => FormattableString.Invariant(
-                $"{string.Join(", ", Summary.Stages)} computed by {engine}, relative error {error:0.#e+0}"),
+                $"{string.Join(", ", Summary.Stages)} computed by {engine}{(Summary.Precision == "float32" ? "" : $" in {Summary.Precision}")}, relative error {error:0.#e+0}"),
             _ => $"no part is computed apart: {Summary.Reason}",
         });
+        if (Summary.Engine is null && FeatureAugmentation is { } augmentation)
+        {
+            var problem = $"changes what the frozen part puts out, and no part is computed apart: {Summary.Reason}";
+            if (epoch == 0) throw _bench.Recipe.Error($"train.{augmentation}", problem);
+            observer.Note($"warning: {augmentation} {problem}; it has no effect from here on");
+        }
+
+        foreach (var remark in Summary.Remarks) observer.Note($"warning: {remark}");
         if (Summary.Cache is { } cache) observer.Note($"{(cache.Used ? "features are stored" : "features are not stored")}: {cache.Reason}{Fixed(cache)}");
-        if (begun is not null && begun.Engine != Summary.Engine)
-            observer.Note($"the training began with the engine {begun.Engine ?? "none"} and goes on with {Summary.Engine ?? "none"}: its bits will differ from an uninterrupted one");
+        if (begun is not null && (begun.Engine, begun.Precision) != (Summary.Engine, Summary.Precision))
+            observer.Note($"the training began with the engine {begun.Engine ?? "none"} ({begun.Precision}) and goes on with {Summary.Engine ?? "none"} ({Summary.Precision}): its bits will differ from an uninterrupted one");
     }
 
     /// <summary>
@@ -74,6 +83,13 @@ internal sealed class TrainingPrefix : IDisposable
     /// <param name="validate">That of what it validates on, or null.</param>
     public void Share(Recipes.Recipe recipe, TrainingData data, BatchLoader train, BatchLoader? validate) =>
         _caching.Serve(recipe, data, train, validate);
+
+    private string? FeatureAugmentation => _bench.Recipe.Train switch
+    {
+        { FeatureMixup: not null } => "feature-mixup",
+        { FeatureBrightness: not null } => "feature-brightness",
+        _ => null,
+    };
 
     /// <inheritdoc/>
     public void Dispose()
@@ -99,12 +115,17 @@ internal sealed class TrainingPrefix : IDisposable
         }
 
         using var scope = torch.NewDisposeScope();
-        var (samples, _) = PrefixSamples.Of(_loader, prefix);
-        var (engine, error) = _bench.Recipe.At("prefix.engine", () => _bench.Recipe.Prefix.Engine!.Create(_data.Context).CreateChecked(prefix, samples));
+        var (samples, count) = PrefixSamples.Of(_loader, prefix);
+        var settings = _bench.Recipe.Prefix;
+        var rows = (int)(samples.Values.First().shape[0] / count * _loader.Options.BatchSize);
+        var request = new PrefixEngineRequest(prefix, samples, rows, _bench.Threads, settings.Precision);
+        var (engine, error, remarks) = _bench.Recipe.At("prefix.engine", () => settings.Engine!.Create(_data.Context).CreateChecked(request));
         _engine = engine;
         _runner.UsePrefix(prefix, engine);
         Summary = new PrefixSummary(engine.Name, [.. prefix.Schedule.Stages.Select(stage => stage.Name)], error, null)
         {
+            Precision = engine.Precision,
+            Remarks = remarks,
             Cache = prefix.Suffix is null ? null : _caching.Open(new CachedPrefix(prefix, engine, _runner.Inputs, epochs), begun),
         };
     }

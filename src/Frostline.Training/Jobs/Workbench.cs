@@ -158,6 +158,8 @@ public sealed class Workbench
         Plateau = WatchOf(Recipe.Train.Plateau, best),
         AuditEvery = Recipe.Train.Audit.Every,
         Mixup = Recipe.Train.Mixup,
+        FeatureMixup = Recipe.Train.FeatureMixup,
+        FeatureBrightness = Recipe.Train.FeatureBrightness,
         Best = best,
         CheckpointEverySteps = Recipe.Train.CheckpointEvery.Steps,
         CheckpointEverySeconds = Recipe.Train.CheckpointEvery.Seconds,

@@ -75,6 +75,19 @@ public sealed record TrainSettings
     public double? Mixup { get; init; }
 
     /// <summary>
+    /// The same alpha for mixing what the frozen part puts out instead of what it reads, so that features can be stored. Default: no mixing.
+    /// </summary>
+    [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
+    public double? FeatureMixup { get; init; }
+
+    /// <summary>
+    /// The greatest change of brightness in feature space, above 0 and at most 1: what the frozen part puts out is scaled to [0, 1], shifted by up
+    /// to that much, cut off and scaled back (frozen feature augmentation, Bär et al. 2024). Default: none.
+    /// </summary>
+    [Range(0d, 1d, MinimumIsExclusive = true)]
+    public double? FeatureBrightness { get; init; }
+
+    /// <summary>
     /// The decay of an exponential moving average of the trained values, for example 0.999; the average is what is validated and
     /// kept. Default: no average.
     /// </summary>

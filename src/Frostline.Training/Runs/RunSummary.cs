@@ -131,6 +131,12 @@ public sealed record FrostLineSummary(string? Stage);
 /// <param name="Reason">Why there is no prefix; null where there is one.</param>
 public sealed record PrefixSummary(string? Engine, IReadOnlyList<string> Stages, double? RelativeError, string? Reason)
 {
+    /// <summary>What it was computed in: <c>float32</c> or <c>bfloat16</c>.</summary>
+    public string Precision { get; init; } = "float32";
+
+    /// <summary>Which engines were tried and not used, with the reason, one line each.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
     /// <summary>Whether its results were stored; null where there is no prefix.</summary>
     public CacheSummary? Cache { get; init; }
 }

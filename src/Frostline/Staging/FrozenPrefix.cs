@@ -48,12 +48,18 @@ public sealed class FrozenPrefix
 
     /// <summary>The engine on libtorch, compiled for inputs of some shapes.</summary>
     /// <param name="shapes">The shape of each input of the prefix, the batch included; others are compiled for when they come.</param>
+    /// <param name="precision">
+    /// What it computes in. In <see cref="EnginePrecision.Bfloat16"/> libtorch ends the process for some shapes on some processors: ask
+    /// <see cref="EngineProbe"/> first. That engine takes as many rows at a time as <paramref name="shapes"/> have.
+    /// </param>
     /// <exception cref="NotCompilableException">A stage cannot be recorded; the message names it and says why.</exception>
     /// <exception cref="FrostlineException">A shape is missing or does not fit.</exception>
-    public IPrefixEngine Compile(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes)
+    public IPrefixEngine Compile(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes, EnginePrecision precision = EnginePrecision.Float32)
     {
         ArgumentNullException.ThrowIfNull(shapes);
-        var engine = new LibtorchEngine(this);
+        ShapedEngine<GraphProgram> engine = precision == EnginePrecision.Float32
+            ? new LibtorchEngine(this)
+            : new Bfloat16Engine(this, (int)Math.Min(shapes.Values.First()[0], int.MaxValue));
         try
         {
             engine.Prepare(shapes);

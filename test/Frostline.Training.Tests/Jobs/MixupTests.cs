@@ -27,6 +27,25 @@ public sealed class MixupTests
         }
     }
 
+    [Fact]
+    public void FeaturesOfSeveralRowsASampleAreMixedWithTheirLabels()
+    {
+        var mixup = new Mixup(0.4, seed: 7);
+        var (lambda, permutation) = mixup.Draw(new CounterRandom(7, "feature-mixup:2:5"), 3);
+        using var scope = torch.NewDisposeScope();
+        var features = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal) { ["pool"] = torch.arange(12, torch.float32).reshape(6, 2) };
+        var fields = new Dictionary<string, torch.Tensor>(StringComparer.Ordinal) { ["label"] = torch.tensor(new[] { 0L, 1, 2 }) };
+        mixup.ApplyToFeatures(features, fields, classes: 3, epoch: 2, batch: 5);
+        for (var row = 0; row < 6; row++)
+        {
+            var other = (2 * (int)permutation[row / 2]) + (row % 2);
+            Assert.Equal((lambda * 2 * row) + ((1 - lambda) * 2 * other), features["pool"][row, 0].item<float>(), 4);
+        }
+
+        for (var i = 0; i < 3; i++)
+            Assert.Equal((permutation[i] == i ? 1 - lambda : 0) + lambda, fields["label"][i, i].item<float>(), 5);
+    }
+
     [Theory]
     [InlineData(0.2)]
     [InlineData(1.0)]

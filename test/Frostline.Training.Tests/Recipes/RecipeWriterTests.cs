@@ -42,6 +42,7 @@ public sealed class RecipeWriterTests
             prefix:
               engine:
                 name: auto
+              precision: float32
               cache: auto
               storage: float32
             data:

@@ -17,9 +17,12 @@ internal sealed class GraphProgram : IDisposable
 
     /// <summary>Compiles a graph.</summary>
     /// <param name="graph">The graph; its weights must stay as they are.</param>
-    internal GraphProgram(RecordedGraph graph)
+    /// <param name="type">What weights are rounded to after folding; null to leave them as they are. Inputs have to have that type.</param>
+    /// <exception cref="NotCompilableException">A step has no kernel for the type.</exception>
+    internal GraphProgram(RecordedGraph graph, ScalarType? type = null)
     {
         _graph = GraphFolding.Fold(graph, _owned);
+        if (type is { } other) _graph = GraphConversion.To(_graph, other, _owned);
         _lastUses = _graph.LastUses();
         var readers = _graph.Readers();
         _reusable = [.. _graph.Nodes.Select(node => node.Step.IsFresh && readers[node.Id] == 1 && _lastUses[node.Id] < _graph.Nodes.Count)];
