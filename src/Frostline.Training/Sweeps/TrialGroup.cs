@@ -57,8 +57,8 @@ internal sealed class TrialGroup : IDisposable
 
     /// <summary>What makes two trials' batches equal.</summary>
     /// <param name="recipe">The recipe of a trial.</param>
-    public static (long Seed, int BatchSize, SamplingMode Sampling, double? Mixup) KeyOf(Recipe recipe) =>
-        (recipe.Seed, recipe.Train.BatchSize, recipe.Train.Sampling, recipe.Train.Mixup);
+    public static (long Seed, int BatchSize, SamplingMode Sampling, double? Mixup, double? FeatureMixup, double? FeatureBrightness) KeyOf(Recipe recipe) =>
+        (recipe.Seed, recipe.Train.BatchSize, recipe.Train.Sampling, recipe.Train.Mixup, recipe.Train.FeatureMixup, recipe.Train.FeatureBrightness);
 
     /// <summary>Adds a trial. The first one's runner computes the features of all.</summary>
     /// <param name="trial">The trial; the group disposes it.</param>

@@ -39,10 +39,12 @@ public sealed class SweepCommandTests : IDisposable
         Assert.Equal(File.ReadAllText(new RunFolder(_project.PathOf("single")).Recipe), File.ReadAllText(result.Best!.Folder.Recipe));
     }
 
-    [Fact]
-    public void Every_trial_reaches_what_a_training_with_its_values_reaches()
+    [Theory]
+    [InlineData("learning-rate=0.1,0.01", "seed=7,8", "train.batch-size=4,3")]
+    [InlineData("train.feature-mixup=0.2,4", "train.feature-brightness=0.1,0.9", "learning-rate=0.1,0.01")]
+    public void Every_trial_reaches_what_a_training_with_its_values_reaches(params string[] grid)
     {
-        var sweep = Sweep(["learning-rate=0.1,0.01", "seed=7,8", "train.batch-size=4,3"]).Summary;
+        var sweep = Sweep(grid).Summary;
         Assert.Equal(12L, sweep.PrefixRows);
         foreach (var trial in sweep.Trials)
         {
