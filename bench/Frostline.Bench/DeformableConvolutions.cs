@@ -30,7 +30,7 @@ internal static class DeformableConvolutions
 
         // A short one first, so that code and libraries are there; what the first whole one needs on top is its own.
         Step(layers[..1], map, offsets, masks);
-        var before = AnonymousBytes();
+        var before = AnonymousMemory.Of(Environment.ProcessId);
         using var watch = new PeakWatch();
         Step(layers, map, offsets, masks);
         var peak = watch.Stop() - before;
@@ -47,8 +47,8 @@ internal static class DeformableConvolutions
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             | four deformable convolutions, [1, {Channels}, {Height}, {Width}], 3 x 3, dilations {string.Join(", ", s_dilations)}, {get_num_threads()} threads | |
             | --- | ---: |
-            | forward, milliseconds, median of {Repeats} | {Median(forward):F1} |
-            | backward, milliseconds, median of {Repeats} | {Median(backward):F1} |
+            | forward, milliseconds, median of {Repeats} | {Medians.Of(forward):F1} |
+            | backward, milliseconds, median of {Repeats} | {Medians.Of(backward):F1} |
             | anonymous memory on top of inputs, weights and code, at its peak, MB | {peak / 1e6:F1} |
             | for comparison: one unfolded map, MB | {Channels * Taps * Height * Width * sizeof(float) / 1e6:F1} |
             | for comparison: gradients of all offsets and masks, MB | {s_dilations.Length * 3 * Groups * Taps * Height * Width * sizeof(float) / 1e6:F1} |
@@ -71,14 +71,6 @@ internal static class DeformableConvolutions
         return (forward, clock.Elapsed.TotalMilliseconds - forward);
     }
 
-    private static double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);
-
-    private static long AnonymousBytes()
-    {
-        var line = File.ReadLines("/proc/self/status").First(text => text.StartsWith("RssAnon:", StringComparison.Ordinal));
-        return long.Parse(line.AsSpan(8).TrimEnd("kB").Trim(), CultureInfo.InvariantCulture) * 1024;
-    }
-
     /// <summary>Looks at the process's anonymous memory as often as it can, on a thread of its own.</summary>
     private sealed class PeakWatch : IDisposable
     {
@@ -90,7 +82,7 @@ internal static class DeformableConvolutions
         {
             _thread = new Thread(() =>
             {
-                while (!_ends) _peak = Math.Max(_peak, AnonymousBytes());
+                while (!_ends) _peak = Math.Max(_peak, AnonymousMemory.Of(Environment.ProcessId));
             });
             _thread.Start();
         }
@@ -99,7 +91,7 @@ internal static class DeformableConvolutions
         public long Stop()
         {
             Dispose();
-            return Math.Max(_peak, AnonymousBytes());
+            return Math.Max(_peak, AnonymousMemory.Of(Environment.ProcessId));
         }
 
         public void Dispose()

@@ -38,9 +38,7 @@ internal static class Fingerprinting
             prints.Add(print);
         }
 
-        reads.Sort();
-        prints.Sort();
-        var (once, taken) = (reads[Repeats / 2], prints[Repeats / 2]);
+        var (once, taken) = (Medians.Of(reads), Medians.Of(prints));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             | {bytes / 1e6:F0} MB of parameters, {Processors.PhysicalCores} threads | milliseconds | GB/s |
             | --- | ---: | ---: |

@@ -97,7 +97,7 @@ internal static class Loading
             loads.Add(load);
         }
 
-        var (copied, loaded) = (Median(copies), Median(loads));
+        var (copied, loaded) = (Medians.Of(copies), Medians.Of(loads));
         Print($"""
             | {new FileInfo(file).Length / 1e6:F0} MB into parameters, {Processors.PhysicalCores} threads | milliseconds |
             | --- | ---: |
@@ -158,20 +158,14 @@ internal static class Loading
         Print($"""
             | process start, network, {new FileInfo(file).Length / 1e6:F0} MB .pth | milliseconds |
             | --- | ---: |
-            | PyTorch: torch.load and load_state_dict | {Median(theirs):F0} |
-            | Frostline | {Median(ours):F0} |
-            | ratio (limit {PyTorchLimit}) | {Median(theirs) / Median(ours):F2} |
+            | PyTorch: torch.load and load_state_dict | {Medians.Of(theirs):F0} |
+            | Frostline | {Medians.Of(ours):F0} |
+            | ratio (limit {PyTorchLimit}) | {Medians.Of(theirs) / Medians.Of(ours):F2} |
             """);
-        return Median(theirs) / Median(ours);
+        return Medians.Of(theirs) / Medians.Of(ours);
     }
 
     private static void Print(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
-
-    private static double Median(List<double> times)
-    {
-        times.Sort();
-        return times[times.Count / 2];
-    }
 
     private static double Time(Action action)
     {

@@ -35,14 +35,14 @@ internal static partial class StoreReading
 
         var cold = Cold(root, keys, ahead: false);
         var ahead = Cold(root, keys, ahead: true);
-        var warm = Median(second);
+        var warm = Medians.Of(second);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"""
             | feature store, {Records} records of {RecordBytes} bytes, one thread | GB/s |
             | --- | ---: |
             | written, record by record | {writing:F2} |
-            | warm, first read in a process, with checksums | {Median(first):F2} |
+            | warm, first read in a process, with checksums | {Medians.Of(first):F2} |
             | warm, read again | {warm:F2} |
             | copied from array to array in the same order | {Copy(keys.Length):F2} |
             | cold, without reading ahead | {cold:F2} |
@@ -112,8 +112,6 @@ internal static partial class StoreReading
     }
 
     private static double Gigabytes(Stopwatch clock) => (double)Records * RecordBytes / 1e9 / clock.Elapsed.TotalSeconds;
-
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
     private const int DontNeed = 4;
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Frostline.Staging;
 using Microsoft.ML.OnnxRuntime;
 using TorchSharp;
@@ -28,8 +29,17 @@ public sealed class OnnxRuntimeEngine : ShapedEngine<InferenceSession>
     public override string Name => "onnxruntime";
 
     /// <inheritdoc/>
-    protected override InferenceSession Compile(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes) =>
-        OnnxSession.Open(Prefix.ToOnnx(shapes), _threads);
+    protected override InferenceSession Compile(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes)
+    {
+        var session = Open(shapes);
+        // The model's bytes, as many as the weights have, would stay with the process until some full collection.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        return session;
+    }
+
+    /// <summary>In a frame of its own, so that nothing on the stack keeps the model's bytes.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private InferenceSession Open(IReadOnlyDictionary<string, IReadOnlyList<long>> shapes) => OnnxSession.Open(Prefix.ToOnnx(shapes), _threads);
 
     /// <inheritdoc/>
     protected override IReadOnlyDictionary<string, torch.Tensor> Run(InferenceSession program, IReadOnlyDictionary<string, torch.Tensor> inputs) =>

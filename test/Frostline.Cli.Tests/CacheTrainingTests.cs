@@ -1,8 +1,11 @@
+using Frostline.Cli.Commands;
 using Frostline.Staging;
 using Frostline.Testing;
 using Frostline.Training.Jobs;
 using Frostline.Training.Recipes;
+using Frostline.Training.Registration;
 using Frostline.Training.Runs;
+using TorchSharp.Modules;
 using Xunit;
 
 namespace Frostline.Cli.Tests;
@@ -235,6 +238,21 @@ public sealed class CacheTrainingTests : IDisposable
         Assert.Equal(WeightsOf("without"), WeightsOf("run"));
     }
 
+    [Theory]
+    [InlineData("on", 8)]
+    [InlineData("off", 12)]
+    public void The_diagnosis_and_the_store_see_at_most_eight_rows_at_once(string cache, long most)
+    {
+        for (var i = 0; i < 4; i++) Bitmap.Write(_project.PathOf($"train/red/more{i}.bmp"), 32, (byte)(i * 9), 99, 10);
+        var sizes = new List<long>();
+        var registry = Registries.Create();
+        registry.Networks.Register<NoOptions>("watched", "a network that tells how many rows it sees", (_, _) => Watched(sizes));
+        var recipe = Recipe.Load(
+            _project.Recipe, registry, ["model=watched", "train.batch-size=12", "prefix.engine=plain", $"prefix.cache={cache}", $"prefix.location={_project.PathOf("features")}"]);
+        new TrainJob(recipe, new TrainJobOptions { Output = _project.PathOf("run") }).Run();
+        Assert.Equal(most, sizes.Max());
+    }
+
     [Fact]
     public void An_unreadable_image_is_left_out_in_every_epoch()
     {
@@ -242,6 +260,17 @@ public sealed class CacheTrainingTests : IDisposable
         var summary = Train("run", "prefix.cache=on", "data.unreadable=skip").Summary;
         Assert.Equal([(12L, 0L), (0L, 12L)], RowsOf(summary));
         Assert.Single(summary.Unreadable);
+    }
+
+    private static Vision.Networks.CifarResNet Watched(List<long> sizes)
+    {
+        var network = new Vision.Networks.CifarResNet(20, classes: 2);
+        ((Conv2d)network.named_children().First(child => child.name == "conv1").module).register_forward_pre_hook((_, images) =>
+        {
+            sizes.Add(images.shape[0]);
+            return images;
+        });
+        return network;
     }
 
     private static List<(long Computed, long Stored)> RowsOf(RunSummary summary) => [.. summary.Epochs.Select(epoch => (epoch.PrefixRows, epoch.StoredRows))];

@@ -78,6 +78,18 @@ public sealed class OnnxRuntimeEngineTests
     }
 
     [Fact]
+    public void Writing_a_model_takes_little_more_memory_than_its_bytes()
+    {
+        using var network = new ResNet(ResNetDepth.ResNet18, 5);
+        network.eval();
+        var shapes = new Dictionary<string, IReadOnlyList<long>> { ["image"] = [1, 3, 64, 64] };
+        OnnxExport.Write(network, shapes);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var model = OnnxExport.Write(network, shapes);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, model.Length, model.Length * 1.1);
+    }
+
+    [Fact]
     public void A_fixed_batch_is_fixed_and_metadata_is_kept()
     {
         using var network = new BodyNetwork(OperationBodies.Of("residual"));

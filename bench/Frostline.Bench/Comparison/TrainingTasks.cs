@@ -4,7 +4,7 @@ namespace Frostline.Bench.Comparison;
 internal sealed class TrainingTasks(TrainingScale scale, TrainingInputs inputs)
 {
     /// <summary>The head on a frozen network.</summary>
-    public TrainingTask Head => Of("head");
+    public TrainingTask Head => Of("head") with { BatchSize = 64 };
 
     /// <summary>The last layer and the head.</summary>
     public TrainingTask LastLayer => Of("last-layer") with { Trained = TrainedPart.LastLayer, Epochs = 3 };

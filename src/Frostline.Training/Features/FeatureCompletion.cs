@@ -8,6 +8,9 @@ namespace Frostline.Training.Features;
 /// <summary>Has an engine compute the features of a batch that are not stored, stores them, and makes tensors of all. For the training thread.</summary>
 internal static class FeatureCompletion
 {
+    /// <summary>The most rows that are computed at once: with more the memory grows, and not the speed.</summary>
+    private const int MostAtOnce = 8;
+
     /// <summary>Completes a batch.</summary>
     /// <param name="features">What the loader left; its buffers are filled.</param>
     /// <param name="engine">Computes the prefix.</param>
@@ -42,13 +45,20 @@ internal static class FeatureCompletion
         using var scope = torch.NewDisposeScope();
         using var noGrad = torch.no_grad();
         var inputs = HostTensors.Of(features.Inputs!, torch.CPU);
-        if (missing.Count < features.Missing.Count)
+        // In parts of nearly equal size: libtorch computes a single row in another order than the same row among others.
+        var parts = (missing.Count + MostAtOnce - 1) / MostAtOnce;
+        for (var part = 0; part < parts; part++)
         {
-            var rows = torch.tensor(missing.ConvertAll(i => (long)i), torch.int64);
-            foreach (var name in inputs.Keys) inputs[name] = inputs[name].index_select(0, rows);
+            var (from, end) = (missing.Count * part / parts, missing.Count * (part + 1) / parts);
+            Compute(features, missing[from..end], inputs, engine);
         }
+    }
 
-        var outputs = engine.Run(inputs);
+    private static void Compute(HostFeatures features, List<int> missing, Dictionary<string, torch.Tensor> inputs, IPrefixEngine engine)
+    {
+        using var scope = torch.NewDisposeScope();
+        var rows = torch.tensor(missing.ConvertAll(i => (long)i), torch.int64);
+        var outputs = engine.Run(inputs.ToDictionary(input => input.Key, input => input.Value.index_select(0, rows), StringComparer.Ordinal));
         var store = features.Cache.Store;
         var bytes = new ReadOnlyMemory<byte>[store.Schema.Tensors.Count];
         for (var i = 0; i < bytes.Length; i++)

@@ -69,7 +69,7 @@ public sealed class DoctorJob
         (_recipe, _observer) = (recipe, observer);
     }
 
-    /// <summary>Builds and initialises the network, and makes a dry step of each phase of the plan with the first training batch.</summary>
+    /// <summary>Builds and initialises the network, and makes a dry step of each phase of the plan with the first training samples, eight at most.</summary>
     /// <param name="threads">How many threads; null for the recipe's number.</param>
     /// <returns>What was found; errors are in it, and nothing is thrown for them.</returns>
     /// <exception cref="FrostlineException">

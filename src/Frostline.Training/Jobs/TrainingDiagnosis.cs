@@ -9,11 +9,17 @@ using TorchSharp;
 namespace Frostline.Training.Jobs;
 
 /// <summary>
-/// The <see cref="GradientDiagnosis"/> of each phase of a recipe's plan, on the first training batch, before the plan is applied. The network
+/// The <see cref="GradientDiagnosis"/> of each phase of a recipe's plan, on the first training samples, before the plan is applied. The network
 /// and libtorch's generator are afterwards what they were. Mixup is left out: it changes no path of a gradient.
 /// </summary>
 internal static class TrainingDiagnosis
 {
+    /// <summary>
+    /// The most samples: which way gradients take shows in a few, and a whole batch would take as much memory as a training without a compiled
+    /// prefix.
+    /// </summary>
+    private const int MostSamples = 8;
+
     /// <summary>Diagnoses all phases.</summary>
     /// <param name="bench">The recipe's workbench.</param>
     /// <param name="data">Its data.</param>
@@ -127,18 +133,20 @@ internal static class TrainingDiagnosis
     private static Dictionary<string, torch.Tensor> FieldsOf(BatchLoader loader, torch.Device device)
     {
         using var batch = loader.Epoch(0).First();
-        return HostTensors.Of(batch, device);
+        return First(HostTensors.Of(batch, device), MostSamples);
     }
 
-    /// <summary>The first training batch, and the loss of as many of its samples as are wanted.</summary>
+    private static Dictionary<string, torch.Tensor> First(Dictionary<string, torch.Tensor> fields, int count) => fields.ToDictionary(
+        field => field.Key, field => field.Value.narrow(0, 0, Math.Min(count, field.Value.shape[0])), StringComparer.Ordinal);
+
+    /// <summary>The first samples of the first training batch, and the loss of as many of them as are wanted.</summary>
     private sealed class FirstBatch(NetworkRunner runner, ILoss loss, Dictionary<string, torch.Tensor> fields)
     {
         public torch.Tensor Loss() => LossOf(fields);
 
         public DiagnosisOptions Options(long seed, IReadOnlyList<int> batchSizes) => new() { Seed = seed, BatchSizes = batchSizes, LossOfFirst = LossOfFirst };
 
-        private torch.Tensor LossOfFirst(int count) => LossOf(fields.ToDictionary(
-            field => field.Key, field => field.Value.narrow(0, 0, Math.Min(count, field.Value.shape[0])), StringComparer.Ordinal));
+        private torch.Tensor LossOfFirst(int count) => LossOf(First(fields, count));
 
         private torch.Tensor LossOf(Dictionary<string, torch.Tensor> used) => loss.Compute(runner.Run(used), used);
     }

@@ -53,7 +53,7 @@ public sealed record TrainSettings
 
     /// <summary>
     /// What the diagnosis before the first step does with an error: <c>stop</c>, <c>warn</c> and train all the same, or <c>off</c>, which does
-    /// not look at all. An error can be false where data decide what a network uses, such as an expert that the first batch does not need.
+    /// not look at all. An error can be false where data decide what a network uses, such as an expert that the first samples, of which eight are looked at, do not need.
     /// Default: stop.
     /// </summary>
     public DiagnosisMode Diagnosis { get; init; } = DiagnosisMode.Stop;

@@ -29,6 +29,7 @@ internal sealed class ExtractOnceTraining(TrainingTask task) : PlainTraining(tas
             using var images = ImagesOf(batch);
             features.Add(network.Features(images));
             labels.Add(tensor(batch.Labels));
+            Loader.Give(batch);
         }
 
         return (cat(features), cat(labels));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Frostline.Training.Data;
 
 namespace Frostline.Bench.Comparison.Sides;
@@ -17,6 +18,7 @@ internal sealed class PlainLoader(TrainingTask task)
 
     private readonly IDataset _images = Decoding.Images(task.Images, task.SamplesPerClass);
     private readonly IReadOnlyList<ITransform> _transforms = Decoding.Transforms(task.Crop);
+    private readonly ConcurrentQueue<PlainBatch> _free = [];
 
     /// <summary>How many values an image has.</summary>
     public int Values { get; } = 3 * task.Crop * task.Crop;
@@ -36,9 +38,13 @@ internal sealed class PlainLoader(TrainingTask task)
         while (waiting.TryDequeue(out var batch)) yield return batch.GetAwaiter().GetResult();
     }
 
+    /// <summary>Gives a batch back, to be filled anew.</summary>
+    public void Give(PlainBatch batch) => _free.Enqueue(batch);
+
     private PlainBatch Decode(int[] indices)
     {
-        var batch = new PlainBatch(new float[indices.Length * Values], new long[indices.Length]);
+        if (!_free.TryDequeue(out var batch) || batch.Labels.Length != indices.Length)
+            batch = new PlainBatch(new float[indices.Length * Values], new long[indices.Length]);
         Parallel.For(0, indices.Length, new ParallelOptions { MaxDegreeOfParallelism = task.Workers }, i =>
         {
             var sample = _images.Read(indices[i]);

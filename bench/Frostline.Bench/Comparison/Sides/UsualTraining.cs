@@ -13,7 +13,12 @@ internal sealed class UsualTraining(TrainingTask task) : PlainTraining(task)
     {
         for (var epoch = 0; epoch < Task.BaselineEpochs; epoch++)
         {
-            foreach (var batch in Loader.Epoch(epoch)) clock.Step(Step(network, optimizer, () => ImagesOf(batch), () => tensor(batch.Labels)));
+            foreach (var batch in Loader.Epoch(epoch))
+            {
+                clock.Step(Step(network, optimizer, () => ImagesOf(batch), () => tensor(batch.Labels)));
+                Loader.Give(batch);
+            }
+
             clock.Epoch();
         }
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Frostline.Modules;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Frostline.Staging;
@@ -17,9 +18,10 @@ internal sealed class OnnxGraphWriter
     private readonly ProtobufWriter _initializers = new();
     private readonly OnnxExportOptions _options;
     private readonly int _type;
+    private readonly DisposeScope _scope;
     private int _constants;
 
-    private OnnxGraphWriter(OnnxExportOptions options, int type) => (_options, _type) = (options, type);
+    private OnnxGraphWriter(OnnxExportOptions options, int type, DisposeScope scope) => (_options, _type, _scope) = (options, type, scope);
 
     /// <summary>Writes a model.</summary>
     /// <param name="graph">The graph, best folded.</param>
@@ -32,7 +34,8 @@ internal sealed class OnnxGraphWriter
         var bytes = graph.Nodes.SelectMany(node => node.Step.Weights).Sum(TensorBytes.Count);
         if (bytes > int.MaxValue - (1 << 20)) throw new FrostlineException($"the model has {bytes:N0} bytes of weights; ONNX files of one piece end at 2 GB");
         var type = graph.Nodes.SelectMany(node => node.Step.Weights).Select(weight => TypeOf(weight.dtype)).FirstOrDefault(1);
-        var writer = new OnnxGraphWriter(options, type);
+        using var scope = NewDisposeScope();
+        var writer = new OnnxGraphWriter(options, type, scope);
         return writer.Model(graph);
     }
 
@@ -59,12 +62,15 @@ internal sealed class OnnxGraphWriter
     internal string Weight(Tensor tensor)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"weight.{_constants++}");
+        // The model is put together at the end, when what a step has computed for itself is gone.
+        var held = tensor.alias().DetachFromDisposeScope();
+        _scope.Attach(held);
         _initializers.Message(GraphInitializers, initializer =>
         {
             initializer.Numbers(1, tensor.shape);
             initializer.Number(2, TypeOf(tensor.dtype));
             initializer.Text(8, name);
-            initializer.Bytes(9, tensor);
+            initializer.Bytes(9, held);
         });
         return name;
     }

@@ -6,10 +6,21 @@ using TorchSharp;
 
 namespace Frostline.Staging;
 
-/// <summary>Writes a message in the wire format of Protocol Buffers, as much of it as ONNX needs: varints, texts, bytes and messages.</summary>
+/// <summary>
+/// Writes a message in the wire format of Protocol Buffers, as much of it as ONNX needs: varints, texts, bytes and messages. The bytes of tensors
+/// are read at the end, once, so that a model takes no more memory than its bytes, however messages are nested.
+/// </summary>
 internal sealed class ProtobufWriter
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();
+
+    /// <summary>The tensors that belong between the bytes, each with how many of these lie before it.</summary>
+    private readonly List<(int Position, torch.Tensor Tensor)> _tensors = [];
+
+    private long _tensorBytes;
+
+    /// <summary>How long the message is, in bytes.</summary>
+    internal long Length => _bytes.WrittenCount + _tensorBytes;
 
     internal void Number(int field, long value)
     {
@@ -41,7 +52,12 @@ internal sealed class ProtobufWriter
         _bytes.Write(value);
     }
 
-    internal void Message(int field, ProtobufWriter message) => Bytes(field, message._bytes.WrittenSpan);
+    internal void Message(int field, ProtobufWriter message)
+    {
+        Key(field, 2);
+        Varint((ulong)message.Length);
+        Append(message);
+    }
 
     internal void Message(int field, Action<ProtobufWriter> write)
     {
@@ -55,20 +71,52 @@ internal sealed class ProtobufWriter
         foreach (var value in values) Required(field, value);
     }
 
-    /// <summary>The bytes of a tensor, row by row, written straight into the message.</summary>
+    /// <summary>The bytes of a tensor, row by row.</summary>
+    /// <param name="field">The field's number.</param>
+    /// <param name="tensor">The tensor; it has to live, unchanged, until <see cref="ToArray"/>.</param>
     internal void Bytes(int field, torch.Tensor tensor)
     {
-        var length = (int)TensorBytes.Count(tensor);
         Key(field, 2);
-        Varint((ulong)length);
-        TensorBytes.Read(tensor, _bytes.GetSpan(length)[..length]);
-        _bytes.Advance(length);
+        Varint((ulong)TensorBytes.Count(tensor));
+        Add(tensor, _bytes.WrittenCount);
     }
 
     /// <summary>The fields of another message, behind those of this one.</summary>
-    internal void Append(ProtobufWriter other) => _bytes.Write(other._bytes.WrittenSpan);
+    internal void Append(ProtobufWriter other)
+    {
+        var before = _bytes.WrittenCount;
+        foreach (var (position, tensor) in other._tensors) Add(tensor, before + position);
+        _bytes.Write(other._bytes.WrittenSpan);
+    }
 
-    internal byte[] ToArray() => _bytes.WrittenSpan.ToArray();
+    /// <summary>The message.</summary>
+    internal byte[] ToArray()
+    {
+        var message = GC.AllocateUninitializedArray<byte>(checked((int)Length));
+        var (written, read) = (0, 0);
+        foreach (var (position, tensor) in _tensors)
+        {
+            CopyBytes(position);
+            var length = (int)TensorBytes.Count(tensor);
+            TensorBytes.Read(tensor, message.AsSpan(written, length));
+            written += length;
+        }
+
+        CopyBytes(_bytes.WrittenCount);
+        return message;
+
+        void CopyBytes(int end)
+        {
+            _bytes.WrittenSpan[read..end].CopyTo(message.AsSpan(written));
+            (written, read) = (written + end - read, end);
+        }
+    }
+
+    private void Add(torch.Tensor tensor, int position)
+    {
+        _tensors.Add((position, tensor));
+        _tensorBytes += TensorBytes.Count(tensor);
+    }
 
     private void Key(int field, int type) => Varint(((ulong)field << 3) | (uint)type);
 

@@ -1,4 +1,4 @@
-namespace Frostline.Bench.Comparison;
+namespace Frostline.Bench;
 
 /// <summary>Medians.</summary>
 internal static class Medians

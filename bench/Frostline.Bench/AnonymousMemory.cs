@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Frostline.Bench.Comparison;
+namespace Frostline.Bench;
 
 /// <summary>
 /// The physical memory of a process that no file stands behind: what it computes with, and not the libraries and stores that it maps. From
