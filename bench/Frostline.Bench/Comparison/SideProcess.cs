@@ -9,6 +9,9 @@ internal enum Side
     /// <summary>A recipe of Frostline's.</summary>
     Frostline,
 
+    /// <summary>A recipe of Frostline's, for many trials together.</summary>
+    Sweep,
+
     /// <summary>The usual loop in TorchSharp, which runs the frozen part in every epoch.</summary>
     Usual,
 

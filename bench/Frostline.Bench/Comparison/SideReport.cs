@@ -9,19 +9,8 @@ internal sealed record SideReport(IReadOnlyList<double> Epochs, double Step, dou
     /// <summary>The first epoch that is like all later ones, from 0.</summary>
     public int FirstSteady { get; init; }
 
-    /// <summary>How the frozen part was computed, by epoch; null where nobody counts.</summary>
-    public FrozenPart? Frozen { get; init; }
-}
-
-/// <summary>How the frozen part was computed.</summary>
-/// <param name="Engine">The engine.</param>
-/// <param name="Evaluated">On how many samples it was evaluated, by epoch.</param>
-/// <param name="Stored">Of how many samples the store had what it puts out, by epoch.</param>
-internal sealed record FrozenPart(string Engine, IReadOnlyList<long> Evaluated, IReadOnlyList<long> Stored)
-{
-    /// <inheritdoc/>
-    public override string ToString() => FormattableString.Invariant(
-        $"{Engine} evaluated {Evaluated[0]} samples in the first epoch, with {Stored[0]} hits in the store, and {Evaluated.Skip(1).Sum()} in {Evaluated.Count - 1} more");
+    /// <summary>On how many samples the frozen part was evaluated, and by what, in words; null where nobody counts.</summary>
+    public string? Frozen { get; init; }
 }
 
 /// <summary>A side's process from start to end.</summary>

@@ -47,6 +47,7 @@ internal static class TrainingComparison
         SideProcess.Write(side switch
         {
             Side.Frostline => new FrostlineTraining(task).Run(),
+            Side.Sweep => new SweepTraining(task).Run(),
             Side.Usual => new UsualTraining(task).Run(),
             Side.ExtractOnce => new ExtractOnceTraining(task).Run(),
             _ => throw new ArgumentOutOfRangeException(nameof(side), side, "is no training of this program"),
@@ -62,6 +63,7 @@ internal static class TrainingComparison
         new PythonCase(runs, tasks.Head),
         new ColdEpochCase(runs, tasks.Head),
         new MemoryCase(runs, tasks.Head),
+        new SweepCase(runs, tasks.Sweep, tasks.Head),
         new LastLayerCase(runs, tasks.LastLayer),
         new FullTrainingCase(runs, tasks.Full),
         new HeadStepCase(runs, tasks.HeadStep, tasks.HeadStepFilling),

@@ -63,6 +63,9 @@ internal sealed record TrainingTask
     /// <summary>The learning rate of stochastic gradient descent with momentum 0.9.</summary>
     public double LearningRate { get; init; } = 0.01;
 
+    /// <summary>The learning rates of the trials of a sweep; empty for one training.</summary>
+    public IReadOnlyList<double> LearningRates { get; init; } = [];
+
     /// <summary>Whether the process may use one core only.</summary>
     public bool OneCore { get; init; }
 

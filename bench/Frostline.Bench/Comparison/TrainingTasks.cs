@@ -6,6 +6,14 @@ internal sealed class TrainingTasks(TrainingScale scale, TrainingInputs inputs)
     /// <summary>The head on a frozen network.</summary>
     public TrainingTask Head => Of("head") with { BatchSize = 64 };
 
+    /// <summary>Ten heads on the same, each with a learning rate of its own.</summary>
+    public TrainingTask Sweep => Head with
+    {
+        Name = "sweep",
+        Store = Path.Combine(Repository.Artifacts, "sweep.store"),
+        LearningRates = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05],
+    };
+
     /// <summary>The last layer and the head.</summary>
     public TrainingTask LastLayer => Of("last-layer") with { Trained = TrainedPart.LastLayer, Epochs = 3 };
 

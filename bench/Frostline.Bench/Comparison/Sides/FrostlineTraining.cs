@@ -1,6 +1,4 @@
-using Frostline.Cli.Commands;
 using Frostline.Training.Jobs;
-using Frostline.Training.Recipes;
 using Frostline.Training.Runs;
 
 namespace Frostline.Bench.Comparison.Sides;
@@ -13,18 +11,19 @@ internal sealed class FrostlineTraining(TrainingTask task) : ITrainingObserver
     /// <summary>Trains to the end.</summary>
     public SideReport Run()
     {
-        var (path, output) = (Path.Combine(Repository.Artifacts, $"{task.Name}.yaml"), Path.Combine(Repository.Artifacts, $"{task.Name}.run"));
-        foreach (var folder in task.Warm ? [output] : new[] { output, task.Store })
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        File.WriteAllText(path, TaskRecipe.Of(task));
-        var recipe = Recipe.Load(path, Registries.Create(), []);
+        var (recipe, output) = TaskRecipe.Load(task);
         var summary = new TrainJob(recipe, new TrainJobOptions { Output = output }, this).Run().Summary;
         if (summary.Audit.Moved > 0) throw new InvalidOperationException($"{summary.Audit.MovedNames[0]} was frozen and moved");
         return _clock.Report() with { FirstSteady = 1, Frozen = FrozenOf(summary) };
     }
 
-    private static FrozenPart? FrozenOf(RunSummary summary) => summary.Prefix.Engine is not { } engine ? null : new FrozenPart(
-        engine, [.. summary.Epochs.Select(epoch => epoch.PrefixRows)], [.. summary.Epochs.Select(epoch => epoch.StoredRows)]);
+    private static string? FrozenOf(RunSummary summary)
+    {
+        if (summary.Prefix.Engine is not { } engine) return null;
+        var (first, later) = (summary.Epochs[0], summary.Epochs.Skip(1).ToList());
+        return FormattableString.Invariant(
+            $"{engine} evaluated {first.PrefixRows} samples in the first epoch, with {first.StoredRows} hits in the store, and {later.Sum(epoch => epoch.PrefixRows)} in {later.Count} more");
+    }
 
     void ITrainingObserver.Progress(TrainingProgress progress)
     {

@@ -1,11 +1,24 @@
 using System.Globalization;
+using Frostline.Cli.Commands;
+using Frostline.Training.Recipes;
 
 namespace Frostline.Bench.Comparison.Sides;
 
 /// <summary>The recipe of a task.</summary>
 internal static class TaskRecipe
 {
-    public static string Of(TrainingTask task) => string.Create(CultureInfo.InvariantCulture, $$"""
+    /// <summary>Writes the recipe and reads it as the command does; removes what an earlier run has left.</summary>
+    /// <returns>The recipe, and the folder for what comes of it.</returns>
+    public static (Recipe Recipe, string Output) Load(TrainingTask task)
+    {
+        var (path, output) = (Path.Combine(Repository.Artifacts, $"{task.Name}.yaml"), Path.Combine(Repository.Artifacts, $"{task.Name}.run"));
+        foreach (var folder in task.Warm ? [output] : new[] { output, task.Store })
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        File.WriteAllText(path, Of(task));
+        return (Recipe.Load(path, Registries.Create(), []), output);
+    }
+
+    private static string Of(TrainingTask task) => string.Create(CultureInfo.InvariantCulture, $$"""
         version: 1
         name: {{task.Name}}
         threads: {{task.Threads}}
