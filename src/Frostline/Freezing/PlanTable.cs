@@ -24,7 +24,7 @@ internal static class PlanTable
         foreach (var row in rows)
             text.Append(string.Join("  ", row.Select((cell, i) => i is >= 3 and <= 5 ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]))).TrimEnd()).Append('\n');
 
-        if (plan.Stages.Count > 0) text.Append(CultureInfo.InvariantCulture, $"frost line: {plan.FrostLine ?? "above the last stage, nothing can change"}\n");
+        text.Append(CultureInfo.InvariantCulture, $"frost line: {FrostLineOf(plan)}\n");
         foreach (var module in plan.Modules.Where(module => module.State == ModuleState.Irregular))
             text.Append(CultureInfo.InvariantCulture, $"irregular: {Shown(module.Name)}: {module.Reason}\n");
         foreach (var warning in plan.Warnings) text.Append(CultureInfo.InvariantCulture, $"warning: {warning}\n");
@@ -32,6 +32,10 @@ internal static class PlanTable
             text.Append(CultureInfo.InvariantCulture, $"warning: frozen without having been loaded: {FreezeException.Few([.. plan.Doubts.Select(doubt => $"{doubt.Name} ({doubt.Reason})")])}\n");
         return text.ToString();
     }
+
+    private static string FrostLineOf(PlanStatus plan) => plan.Stages.Count > 0
+        ? plan.FrostLine ?? "above the last stage, nothing can change"
+        : "none: the network does not show its stages (IStagedNetwork, StagedAdapter), and what is frozen is computed with the rest";
 
     private static void Add(PlanStatus plan, ModuleStatus module, ILookup<string, ModuleStatus> children, List<string[]> rows)
     {
