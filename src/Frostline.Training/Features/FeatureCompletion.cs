@@ -9,7 +9,7 @@ namespace Frostline.Training.Features;
 internal static class FeatureCompletion
 {
     /// <summary>The most rows that are computed at once: with more the memory grows, and not the speed.</summary>
-    private const int MostAtOnce = 8;
+    internal const int MostAtOnce = 8;
 
     /// <summary>Completes a batch.</summary>
     /// <param name="features">What the loader left; its buffers are filled.</param>

@@ -117,7 +117,7 @@ internal sealed class TrainingPrefix : IDisposable
         using var scope = torch.NewDisposeScope();
         var (samples, count) = PrefixSamples.Of(_loader, prefix);
         var settings = _bench.Recipe.Prefix;
-        var rows = (int)(samples.Values.First().shape[0] / count * _loader.Options.BatchSize);
+        var rows = Math.Min(FeatureCompletion.MostAtOnce, (int)(samples.Values.First().shape[0] / count * _loader.Options.BatchSize));
         var request = new PrefixEngineRequest(prefix, samples, rows, _bench.Threads, settings.Precision);
         var (engine, error, remarks) = _bench.Recipe.At("prefix.engine", () => settings.Engine!.Create(_data.Context).CreateChecked(request));
         _engine = engine;

@@ -6,7 +6,7 @@ namespace Frostline.Training.Registration;
 /// <summary>What an engine is wanted for.</summary>
 /// <param name="Prefix">What it is to compute.</param>
 /// <param name="Samples">The prefix's inputs of a few real samples.</param>
-/// <param name="BatchSize">How many rows it will mostly be given.</param>
+/// <param name="BatchSize">How many rows it will mostly be given at once.</param>
 /// <param name="Threads">With how many threads libtorch computes.</param>
 /// <param name="Precision">What it is to compute in.</param>
 public sealed record PrefixEngineRequest(
