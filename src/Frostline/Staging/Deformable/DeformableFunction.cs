@@ -15,7 +15,8 @@ internal sealed class DeformableFunction : autograd.SingleTensorFunction<Deforma
     private const string SizesKey = "sizes";
     private const string WantedKey = "wanted";
 
-    // libtorch copies what a backward pass returns after the return; until the thread's next call nothing else would hold it.
+    // libtorch copies what a backward pass returns after the return. Until then it has to be held, and not much longer: it goes with the
+    // thread's next call, or with the caller's dispose scope.
     [ThreadStatic]
     private static List<Tensor?>? s_returned;
 
@@ -69,7 +70,7 @@ internal sealed class DeformableFunction : autograd.SingleTensorFunction<Deforma
         {
             // No exception may pass through libtorch's frames: the process would end. A gradient of a wrong shape makes libtorch throw.
             Console.Error.WriteLine($"the backward pass of a deformable convolution failed: {LibtorchErrors.FirstLine(error)}");
-            gradients = [.. wanted.Select(isWanted => isWanted ? empty(0).DetachFromDisposeScope() : null)];
+            gradients = [.. wanted.Select(isWanted => isWanted ? empty(0) : null)];
         }
 
         s_returned = gradients;
@@ -85,7 +86,7 @@ internal sealed class DeformableFunction : autograd.SingleTensorFunction<Deforma
         var (sizes, gradient) = ((DeformableSizes)ctx.get_data(SizesKey), output.contiguous());
         var gradients = Gradients(sizes, saved[0], saved[1], saved[2], saved[3], gradient, wanted);
         gradients.Add(wanted[4] ? gradient.sum([0, 2, 3]) : null);
-        foreach (var tensor in gradients) tensor?.DetachFromDisposeScope();
+        foreach (var tensor in gradients.OfType<Tensor>()) scope.MoveToOuter(tensor);
         output.Dispose();
         return gradients;
     }

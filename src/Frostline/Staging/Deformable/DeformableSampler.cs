@@ -29,6 +29,9 @@ internal sealed unsafe class DeformableSampler<T>(DeformableSizes sizes, Paralle
     private readonly int _stride = checked((int)sizes.Input.Width + 3);
     private readonly int _bordered = checked((int)((sizes.Input.Height + 3) * (sizes.Input.Width + 3)));
 
+    /// <summary>All bordered maps of a group.</summary>
+    private readonly int _elements = checked((int)((sizes.Input.Height + 3) * (sizes.Input.Width + 3) * (sizes.Geometry.Inputs / sizes.OffsetGroups)));
+
     /// <summary>What is read.</summary>
     /// <param name="Map"><c>[N, C, H, W]</c>.</param>
     /// <param name="Offset"><c>[N, 2 * G * K, Ho, Wo]</c>.</param>
@@ -54,7 +57,7 @@ internal sealed unsafe class DeformableSampler<T>(DeformableSizes sizes, Paralle
 
     private void Sample(Source source, int sample, int place, int group, T* columns)
     {
-        using var scratch = new Scratch(_channels * _bordered, _positions, gradients: false);
+        using var scratch = new Scratch(_elements, _positions, gradients: false);
         Border(source, sample, group, scratch.Maps);
         for (var tap = 0; tap < _taps; tap++)
         {
@@ -82,7 +85,7 @@ internal sealed unsafe class DeformableSampler<T>(DeformableSizes sizes, Paralle
 
     private void Differentiate(Source source, int sample, int place, int group, T* columns, Source gradients)
     {
-        using var scratch = new Scratch(_channels * _bordered, _positions, gradients.Map != 0);
+        using var scratch = new Scratch(_elements, _positions, gradients.Map != 0);
         Border(source, sample, group, scratch.Maps);
         for (var tap = 0; tap < _taps; tap++)
         {
@@ -183,11 +186,12 @@ internal sealed unsafe class DeformableSampler<T>(DeformableSizes sizes, Paralle
     /// <summary>Where a row of all channels' rows begins within its border.</summary>
     private int Inner(int row) => (row / _height * _bordered) + (((row % _height) + 1) * _stride) + 1;
 
-    private long MapStart(int sample, int group) => ((long)sample * _groups + group) * _channels * _height * _width;
+    private long MapStart(int sample, int group) => (((long)sample * _groups) + group) * _channels * _height * _width;
 
-    private long MaskRow(int sample, int group, int tap) => ((((long)sample * _groups) + group) * _taps + tap) * _positions;
+    private long MaskRow(int sample, int group, int tap) => (((((long)sample * _groups) + group) * _taps) + tap) * _positions;
 
-    private long ColumnRow(int place, int group, int channel, int tap) => (((((long)place * _groups) + group) * _channels + channel) * _taps + tap) * _positions;
+    private long ColumnRow(int place, int group, int channel, int tap) =>
+        (((((((long)place * _groups) + group) * _channels) + channel) * _taps) + tap) * _positions;
 
     /// <summary>What one tap reads and writes beside the columns.</summary>
     private readonly struct Rows(T* mask, T* offset, T* maskGradient)

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Frostline.Autograd;
+using Frostline.Native;
 using Frostline.Staging;
 using Frostline.Testing;
 using TorchSharp;
@@ -151,7 +153,6 @@ public sealed class DeformableGradientTests
     public void Nothing_is_left_behind_and_collections_between_the_passes_do_no_harm()
     {
         using var network = DeformableNetwork.Of("square", float32);
-        Step();
         var before = LiveTensors.CountWithoutGarbage();
         for (var i = 0; i < 3; i++) Step();
         Assert.Equal(before, LiveTensors.CountWithoutGarbage());
@@ -168,6 +169,38 @@ public sealed class DeformableGradientTests
             GC.Collect();
             Assert.True(read["offset"].grad!.isfinite().all().item<bool>());
         }
+    }
+
+    [Fact]
+    public void The_graph_leads_through_it_to_its_parameters()
+    {
+        using var network = DeformableNetwork.Of("square", float64);
+        using var scope = NewDisposeScope();
+        var loss = Run(network.Convolution, network.Draw(1, float64)).sum();
+        Assert.Equal(["bias", "weight"], GradientGraph.Of(loss, network.Convolution).Parameters.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void The_number_of_threads_changes_no_bit_of_what_is_sampled()
+    {
+        using var network = DeformableNetwork.Of("grouped", float64);
+        using var scope = NewDisposeScope();
+        var read = network.Draw(3, float64);
+        var sizes = network.Convolution.Geometry.Sizes(read["map"].shape, read["offset"].shape, read["mask"].shape);
+        var gradient = randn([3, sizes.Rows, sizes.Positions], float64);
+        var (one, four) = (Sampled(1), Sampled(4));
+        Assert.All(one.Zip(four), pair => Assert.True(pair.First.Equals(pair.Second)));
+
+        Tensor[] Sampled(int threads)
+        {
+            var sampler = new DeformableSampler<double>(sizes, new ParallelOptions { MaxDegreeOfParallelism = threads });
+            var columns = gradient.clone();
+            Tensor[] gradients = [empty_like(read["map"]), empty_like(read["offset"]), empty_like(read["mask"])];
+            sampler.Differentiate(Source([read["map"], read["offset"], read["mask"]]), 0, 3, TensorMemory.Address(columns), Source(gradients));
+            return [columns, .. gradients];
+        }
+
+        static DeformableSampler<double>.Source Source(Tensor[] of) => new(TensorMemory.Address(of[0]), TensorMemory.Address(of[1]), TensorMemory.Address(of[2]));
     }
 
     private static DeformableConvolution Identity()
