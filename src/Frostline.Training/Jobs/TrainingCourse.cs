@@ -118,6 +118,14 @@ internal sealed class TrainingCourse
         StepIfDue();
     }
 
+    /// <summary>Seeds libtorch's generator for a batch of the current epoch; comes before everything that may draw.</summary>
+    /// <param name="batch">Its position in the epoch, from 0.</param>
+    public void Reseed(int batch)
+    {
+        var draw = new CounterRandom(_settings.Seed, FormattableString.Invariant($"batch:{State.Epoch}:{batch}")).NextUInt64();
+        using var generator = torch.manual_seed((long)(draw >> 1));
+    }
+
     /// <summary>Computes the loss of a batch and, backward, the gradients of what its outputs were computed from.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="outputs">What the network puts out for it.</param>
@@ -206,13 +214,6 @@ internal sealed class TrainingCourse
             Ended = ended,
         };
         return (epoch, isBest);
-    }
-
-    /// <summary>Seeds libtorch's generator for a batch of the current epoch.</summary>
-    private void Reseed(int batch)
-    {
-        var draw = new CounterRandom(_settings.Seed, FormattableString.Invariant($"batch:{State.Epoch}:{batch}")).NextUInt64();
-        using var generator = torch.manual_seed((long)(draw >> 1));
     }
 
     private static string Gone(PlanChange change)

@@ -100,7 +100,7 @@ public sealed class SweepJob
     {
         var clock = Stopwatch.StartNew();
         using var trials = TrialSet.Create(plans, _options.Threads, observer);
-        observer.Note($"{plans.Count} trials in {trials.Groups.Count} groups with equal batches");
+        observer.Note($"{plans.Count} trials, {(trials.Groups.Count == 1 ? "all with equal batches" : $"in {trials.Groups.Count} groups with equal batches")}");
         try
         {
             var completed = trials.Run(observer, cancellation);
@@ -118,7 +118,8 @@ public sealed class SweepJob
         double Sign(double value) => double.IsNaN(value) ? double.PositiveInfinity : higher ? -value : value;
         var rows = trials.Trials.Select(Of)
             .OrderBy(trial => trial.Ended == TrialEnd.Diverged).ThenBy(trial => trial.BestEpoch is null)
-            .ThenBy(trial => Sign(trial.Metrics.GetValueOrDefault(metric, double.NaN))).ThenBy(trial => trial.Trial);
+            .ThenBy(trial => Sign(trial.Metrics.GetValueOrDefault(metric, double.NaN)))
+            .ThenBy(trial => trial.Metrics.GetValueOrDefault("loss", double.NaN)).ThenBy(trial => trial.Trial);
         return new SweepSummary
         {
             Version = ModelDescription.CurrentVersion,
@@ -131,6 +132,7 @@ public sealed class SweepJob
             Prefix = trials.Prefix,
             PrefixRows = trials.Groups.Sum(group => group.PrefixRows),
             StoredRows = trials.Groups.Sum(group => group.StoredRows),
+            Stacked = trials.Groups.Sum(group => group.Stacked),
             Unreadable = [.. trials.Groups.SelectMany(group => group.Train.Skipped.Concat(group.Validate?.Skipped ?? [])).Select(sample => sample.Source).Distinct(StringComparer.Ordinal)],
             Seconds = seconds,
             Threads = trials.Threads,

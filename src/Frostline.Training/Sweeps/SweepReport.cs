@@ -56,7 +56,7 @@ public static class SweepReport
     public static string Prefix(SweepSummary sweep)
     {
         ArgumentNullException.ThrowIfNull(sweep);
-        return string.Create(CultureInfo.InvariantCulture, $"The frozen part ({string.Join(", ", sweep.Prefix.Stages)}) was evaluated by {sweep.Prefix.Engine} on {sweep.PrefixRows} rows for all trials together; {sweep.StoredRows} rows came from the store. All took {sweep.Seconds:F1} s.");
+        return string.Create(CultureInfo.InvariantCulture, $"The frozen part ({string.Join(", ", sweep.Prefix.Stages)}) was evaluated by {sweep.Prefix.Engine} on {sweep.PrefixRows} rows for all trials together; {sweep.StoredRows} rows came from the store. {Heads(sweep)} All took {sweep.Seconds:F1} s.");
     }
 
     /// <summary>One line about the run of the best trial.</summary>
@@ -74,6 +74,10 @@ public static class SweepReport
         };
         return string.Create(CultureInfo.InvariantCulture, $"The run of trial {best.Trial}, a training by itself with its values, is in {best.Folder}; {rows}{same}.");
     }
+
+    private static string Heads(SweepSummary sweep) => sweep.Stacked == 0
+        ? "Each trial's head was computed by itself."
+        : string.Create(CultureInfo.InvariantCulture, $"The heads of {sweep.Stacked} trials were computed as one matrix product, which sums in another order.");
 
     private static void Row(StringBuilder text, IEnumerable<string> cells) =>
         text.Append("| ").AppendJoin(" | ", cells.Select(cell => cell.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");

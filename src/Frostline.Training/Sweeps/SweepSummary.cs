@@ -42,6 +42,9 @@ public sealed record SweepSummary
     /// <summary>How many rows of features came from the store.</summary>
     public required long StoredRows { get; init; }
 
+    /// <summary>Of how many trials the heads were computed as one matrix product, which sums in another order than a head by itself.</summary>
+    public required int Stacked { get; init; }
+
     /// <summary>Samples that could not be read and were left out, by name.</summary>
     public required IReadOnlyList<string> Unreadable { get; init; }
 

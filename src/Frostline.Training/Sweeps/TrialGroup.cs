@@ -7,8 +7,9 @@ using TorchSharp;
 namespace Frostline.Training.Sweeps;
 
 /// <summary>
-/// Trials whose batches are equal, because seed, batch size, sampling and mixup are: each batch is loaded once, what the frozen prefix puts out for
-/// it is computed or read once, and all of them learn from it in turn.
+/// Trials whose batches are equal, because seed, batch size, sampling, mixup and brightness are: each batch is loaded once, what the frozen prefix puts out for
+/// it is computed or read once, and all of them learn from it: heads that are single linear layers of one shape by one matrix product
+/// (<see cref="StackedHeads"/>), all others in turn.
 /// </summary>
 internal sealed class TrialGroup : IDisposable
 {
@@ -16,6 +17,8 @@ internal sealed class TrialGroup : IDisposable
     private readonly BatchLoader _train;
     private readonly BatchLoader? _validate;
     private BatchPreparation? _batches;
+    private StackedHeads? _stack;
+    private bool _isNew;
 
     /// <summary>Opens the data; no sample is read yet.</summary>
     /// <param name="recipe">The recipe of one of the trials.</param>
@@ -49,6 +52,9 @@ internal sealed class TrialGroup : IDisposable
     /// <summary>How many batches an epoch has, those of the validation included.</summary>
     public int Batches => _train.BatchesPerEpoch + (_validate?.BatchesPerEpoch ?? 0);
 
+    /// <summary>Of how many trials the heads are, or were, computed as one; 0 where each is computed by itself.</summary>
+    public int Stacked { get; private set; }
+
     /// <summary>On how many rows the prefix was evaluated for the group.</summary>
     public long PrefixRows => _trials[0].Runner.PrefixRows;
 
@@ -77,6 +83,7 @@ internal sealed class TrialGroup : IDisposable
     public bool RunEpoch(int epoch, Action<TrainingActivity, int> progress, CancellationToken cancellation)
     {
         foreach (var trial in Active()) trial.Course.BeginEpoch();
+        Unstack();
         foreach (var host in _train.Epoch(epoch, 0, CancellationToken.None))
         {
             var number = host.Number;
@@ -93,6 +100,7 @@ internal sealed class TrialGroup : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Unstack();
         foreach (var trial in _trials) trial.Dispose();
         _train.Dispose();
         _validate?.Dispose();
@@ -105,7 +113,26 @@ internal sealed class TrialGroup : IDisposable
         using var pause = FinalizerPause.Enter();
         using var scope = torch.NewDisposeScope();
         var batch = _batches!.Prepare(host, epoch);
-        foreach (var trial in Active()) trial.Try(course => course.Train(batch));
+        if (_isNew) Stack(batch);
+        if (_stack is not null) _stack.Train(batch);
+        else foreach (var trial in Active()) trial.Try(course => course.Train(batch));
+    }
+
+    /// <summary>Computes the heads of the trials that go on as one, from this batch on, where they are such that it can be done.</summary>
+    private void Stack(TrainingBatch batch)
+    {
+        _isNew = false;
+        var shapes = batch.Features?.ToDictionary(feature => feature.Key, IReadOnlyList<long> (feature) => feature.Value.shape, StringComparer.Ordinal);
+        _stack = shapes is null ? null : StackedHeads.Of(Active(), shapes);
+        Stacked = Math.Max(Stacked, _stack?.Trials.Count() ?? 0);
+    }
+
+    /// <summary>Has the heads stacked anew, since trials may have ended.</summary>
+    private void Unstack()
+    {
+        _stack?.Dispose();
+        _stack = null;
+        _isNew = true;
     }
 
     private bool TryValidate(Action<int> progress, CancellationToken cancellation)
@@ -142,7 +169,8 @@ internal sealed class TrialGroup : IDisposable
             var features = _trials[0].Runner.Features(host, fields);
             var number = host.Number;
             host.Dispose();
-            foreach (var trial in trials) MeasureBatch(trial, fields, features);
+            if (_stack is not null) _stack.Measure(fields, features!);
+            else foreach (var trial in trials) MeasureBatch(trial, fields, features);
             progress(number + 1);
         }
     }

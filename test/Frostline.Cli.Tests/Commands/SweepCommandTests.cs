@@ -28,7 +28,7 @@ public sealed class SweepCommandTests : IDisposable
         var result = Sweep(s_six);
         var sweep = result.Summary;
         Assert.Equal((12L, 12L, true), (sweep.PrefixRows, sweep.StoredRows, sweep.Prefix.Cache!.Used));
-        Assert.Equal(6, sweep.Trials.Count);
+        Assert.Equal((6, 6), (sweep.Trials.Count, sweep.Stacked));
         Assert.All(sweep.Trials, trial => Assert.Equal((TrialEnd.Finished, 2), (trial.Ended, trial.Epochs.Count)));
 
         Assert.Equal((0L, true, "best"), (sweep.Best!.PrefixRows, sweep.Best.Complete, sweep.Best.Folder));
@@ -40,10 +40,11 @@ public sealed class SweepCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("learning-rate=0.1,0.01", "seed=7,8", "train.batch-size=4,3")]
-    [InlineData("train.feature-mixup=0.2,4", "train.feature-brightness=0.1,0.9", "learning-rate=0.1,0.01")]
-    public void Every_trial_reaches_what_a_training_with_its_values_reaches(params string[] grid)
+    [InlineData(1e-6, "learning-rate=0.1,0.01", "seed=7,8", "train.batch-size=4,3")]
+    [InlineData(1e-4, "train.feature-mixup=0.2,4", "train.feature-brightness=0.1,0.9", "learning-rate=1e-3,1e-4")]
+    public void Every_trial_reaches_what_a_training_with_its_values_reaches(double tolerance, params string[] grid)
     {
+        // Labels in shares have losses that stay large, in which the order of a sum shows more than where all samples are learned.
         var sweep = Sweep(grid).Summary;
         Assert.Equal(12L, sweep.PrefixRows);
         foreach (var trial in sweep.Trials)
@@ -52,8 +53,8 @@ public sealed class SweepCommandTests : IDisposable
             Assert.Equal(single.Best!.Epoch, trial.BestEpoch);
             foreach (var (epoch, expected) in trial.Epochs.Zip(single.Epochs))
             {
-                Assert.Equal(expected.Loss, epoch.Loss, 1e-6 * expected.Loss);
-                foreach (var (name, value) in expected.Metrics) Assert.Equal(value, epoch.Metrics[name], 1e-6 * Math.Abs(value));
+                Assert.Equal(expected.Loss, epoch.Loss, tolerance * expected.Loss);
+                foreach (var (name, value) in expected.Metrics) Assert.Equal(value, epoch.Metrics[name], tolerance * Math.Abs(value));
             }
         }
 
@@ -104,7 +105,7 @@ public sealed class SweepCommandTests : IDisposable
         Assert.Contains("the loss of step", last.Reason, StringComparison.Ordinal);
         Assert.All(sweep.Trials.Take(2), trial => Assert.Equal(TrialEnd.Finished, trial.Ended));
         var single = Train("single", "train.optimizer.learning-rate=0.01").Summary;
-        Assert.Equal(single.Epochs[1].Loss, sweep.Trials.Single(trial => trial.Trial == 1).Epochs[1].Loss, 1e-6);
+        Assert.Equal(single.Epochs[1].Loss, sweep.Trials.Single(trial => trial.Trial == 1).Epochs[1].Loss, 1e-6 * single.Epochs[1].Loss);
     }
 
     [Fact]

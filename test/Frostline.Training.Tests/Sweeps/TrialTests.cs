@@ -41,6 +41,10 @@ public sealed class TrialTests : IDisposable
           optimizer: { name: adamw, learning-rate: 0.1, weight-decay: 1e-2 }
         """;
 
+    /// <summary>The same with a head of one linear layer, and without what spreads differences in the last digit.</summary>
+    private static string Stackable { get; } = Text.Replace("dropout: 0.3", "dropout: 0", StringComparison.Ordinal)
+        .Replace("{ name: adamw, learning-rate: 0.1, weight-decay: 1e-2 }", "{ name: sgd, learning-rate: 0.1, momentum: 0.9 }", StringComparison.Ordinal);
+
     private readonly RecipeBench _bench = new();
 
     public void Dispose() => _bench.Dispose();
@@ -53,6 +57,50 @@ public sealed class TrialTests : IDisposable
         using var trials = Trained(plans);
         Assert.Equal(2, trials.Groups.Count);
         foreach (var trial in trials.Trials) AssertSame(trial, tolerance: 0);
+    }
+
+    [Theory]
+    [InlineData(1, 8)]
+    [InlineData(2, 8)]
+    [InlineData(3, 7)]
+    public void Stacked_each_trial_is_a_training_by_itself_but_for_the_order_of_sums(int accumulate, int batch)
+    {
+        var recipe = _bench.Parse(Stackable, $"train.accumulate={accumulate}", $"train.batch-size={batch}");
+        using var trials = Trained(Plans(recipe, "learning-rate=0.1,0.02", "weight-decay=0,1e-2"));
+        Assert.Equal(4, trials.Groups.Single().Stacked);
+        foreach (var trial in trials.Trials) AssertSame(trial, tolerance: 1e-6);
+    }
+
+    [Theory]
+    [InlineData("head.bias")]
+    [InlineData("head.weight")]
+    public void Stacked_heads_leave_a_frozen_weight_or_bias_alone(string frozen)
+    {
+        using var trials = Trained(Plans(_bench.Parse(Stackable, $"freeze[2].freeze={frozen}"), "learning-rate=0.1,0.02"));
+        Assert.Equal(2, trials.Groups.Single().Stacked);
+        foreach (var trial in trials.Trials) AssertSame(trial, tolerance: 1e-6);
+    }
+
+    [Fact]
+    public void Stacked_trials_end_and_diverge_each_by_itself()
+    {
+        var recipe = _bench.Parse(Stackable, "train.epochs=12", "train.early-stopping=2", "best=loss", "train.clip-gradient-norm=1e9");
+        using var trials = Trained(Plans(recipe, "learning-rate=0.1,3e38,1e-9,0.01"));
+        Assert.Equal(4, trials.Groups.Single().Stacked);
+        Assert.Equal([2], trials.Trials.Where(trial => trial.Divergence is not null).Select(trial => trial.Plan.Number));
+        var others = trials.Trials.Where(trial => trial.Divergence is null).ToList();
+        foreach (var trial in others) AssertSame(trial, tolerance: 1e-6);
+        Assert.True(others.Select(trial => trial.Course.State.Epochs.Count).Distinct().Count() > 1);
+    }
+
+    [Fact]
+    public void Heads_of_other_kinds_are_not_stacked()
+    {
+        using (var dropout = Trained(Plans(_bench.Parse(Text), "learning-rate=0.1,0.02"))) Assert.Equal(0, dropout.Groups.Single().Stacked);
+        using (var one = Trained(Plans(_bench.Parse(Stackable), "learning-rate=0.1"))) Assert.Equal(0, one.Groups.Single().Stacked);
+        using var mixed = Trained(Plans(_bench.Parse(Stackable), "model.dropout=0,0.5"));
+        Assert.Equal(0, mixed.Groups.Single().Stacked);
+        foreach (var trial in mixed.Trials) AssertSame(trial, tolerance: 0);
     }
 
     [Fact]
@@ -91,6 +139,14 @@ public sealed class TrialTests : IDisposable
         foreach (var trial in trials.Trials) AssertSame(trial, tolerance: 0);
         // Four epochs of 45 samples and 30 to validate on, once for both.
         Assert.Equal(4 * 75, trials.Groups.Sum(group => group.PrefixRows));
+    }
+
+    [Fact]
+    public void Trials_with_other_augmentation_of_features_have_batches_of_their_own()
+    {
+        using var trials = Trained(Plans(_bench.Parse(Text), "train.feature-mixup=0.4,~", "train.feature-brightness=0.1,0.2"));
+        Assert.Equal(4, trials.Groups.Count);
+        foreach (var trial in trials.Trials) AssertSame(trial, tolerance: 0);
     }
 
     private static long Address(Trial trial, string name)
