@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Frostline.Native;
 using static TorchSharp.torch;
@@ -33,9 +34,7 @@ public static class EngineProbe
         ArgumentNullException.ThrowIfNull(args);
         if (args is [Argument, var threads])
         {
-            NativeRuntime.Load(int.Parse(threads, CultureInfo.InvariantCulture));
-            while (Console.In.ReadLine() is { Length: > 0 } line) Try(JsonSerializer.Deserialize<Layer>(line)!);
-            Console.Out.WriteLine(Survived);
+            Run(int.Parse(threads, CultureInfo.InvariantCulture));
             return true;
         }
 
@@ -74,6 +73,15 @@ public static class EngineProbe
         {
             return $"{command[0]} cannot be started to try it: {error.Message}";
         }
+    }
+
+    // Apart, so that a program that is no probe does not load TorchSharp for having asked.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Run(int threads)
+    {
+        NativeRuntime.Load(threads);
+        while (Console.In.ReadLine() is { Length: > 0 } line) Try(JsonSerializer.Deserialize<Layer>(line)!);
+        Console.Out.WriteLine(Survived);
     }
 
     private static string? Ask(Process process, List<string> layers)
