@@ -14,6 +14,9 @@ namespace Frostline.Training.Jobs;
 /// <remarks>Every batch runs in a dispose scope of its own: memory does not grow with the number of batches.</remarks>
 public sealed class TrainingLoop
 {
+    // Epochs may take less time than it takes to write a network twice; what an interruption then loses is computed again in a second.
+    private static readonly TimeSpan s_betweenEpochs = TimeSpan.FromSeconds(1);
+
     private readonly TrainingParts _parts;
     private readonly LoopSettings _settings;
     private readonly TrainingCourse _course;
@@ -21,6 +24,7 @@ public sealed class TrainingLoop
     private readonly Stopwatch _epochClock = new();
     private readonly Stopwatch _sinceCheckpoint = Stopwatch.StartNew();
     private (long Prefix, long Stored) _rows;
+    private KeptValues? _best;
 
     /// <summary>Prepares a training.</summary>
     /// <param name="parts">What it works with; where it is resumed, the caller has restored the tensors.</param>
@@ -68,9 +72,19 @@ public sealed class TrainingLoop
 
             return State.Ended.Value;
         }
+        catch (TrainingDivergedException)
+        {
+            WriteBest();
+            throw;
+        }
         catch (Exception error) when (MemoryHint.IsOutOfMemory(error))
         {
             throw MemoryHint.Explain(error, _parts.Loader.Options.BatchSize, _settings.Accumulate);
+        }
+        finally
+        {
+            _best?.Release();
+            _best = null;
         }
     }
 
@@ -122,17 +136,36 @@ public sealed class TrainingLoop
     {
         var (prefixRows, storedRows) = TakeRows();
         var (epoch, isBest) = _course.EndEpoch(evaluation, _epochClock.Elapsed.TotalSeconds, prefixRows, storedRows);
-        if (isBest) SaveBest();
+        if (isBest) KeepBest();
         _epochClock.Restart();
         _parts.Metrics.Epoch(epoch);
-        Save();
+        if (State.Ended is not null || !MayWait || _sinceCheckpoint.Elapsed >= s_betweenEpochs) Save();
         _parts.Observer.EpochEnded(epoch, isBest);
     }
 
-    private void SaveBest()
+    private void KeepBest()
     {
         using var average = _course.Swap();
-        _parts.SaveModel(_parts.Folder.Best);
+        _best?.Release();
+        _best = new KeptValues(TrainingPhases.Changing(_parts.Frozen));
+    }
+
+    /// <summary>Writes the best epoch's network, where it is not written yet.</summary>
+    private void WriteBest()
+    {
+        if (_best is not { } best) return;
+        best.Exchange();
+        try
+        {
+            _parts.SaveModel(_parts.Folder.Best);
+        }
+        finally
+        {
+            best.Exchange();
+        }
+
+        best.Release();
+        _best = null;
     }
 
     private RunEnd Cancelled()
@@ -141,6 +174,9 @@ public sealed class TrainingLoop
         return RunEnd.Cancelled;
     }
 
+    /// <summary>Whether the best network may wait to be written: not where a later phase may change what it does not keep.</summary>
+    private bool MayWait => _parts.Plan is null or { PhaseEpochs.Count: 1, Plateaus: 0 };
+
     private bool IsCheckpointDue() =>
         (_settings.CheckpointEverySteps is { } steps && State.Pending == 0 && State.Step > 0 && State.Step % steps == 0)
         || (_settings.CheckpointEverySeconds is { } seconds && _sinceCheckpoint.Elapsed.TotalSeconds >= seconds);
@@ -148,6 +184,7 @@ public sealed class TrainingLoop
     private void Save()
     {
         using var scope = torch.NewDisposeScope();
+        WriteBest();
         _parts.Metrics.Flush();
         var (prefixRows, storedRows) = TakeRows();
         State = State with

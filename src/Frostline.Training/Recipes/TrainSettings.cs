@@ -94,7 +94,10 @@ public sealed record TrainSettings
     [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double? Ema { get; init; }
 
-    /// <summary>How often everything is saved besides at the end of each epoch, so that an interrupted training loses little.</summary>
+    /// <summary>
+    /// How often everything is saved besides at the end of each epoch (of epochs shorter than a second, once a second), so that an interrupted
+    /// training loses little.
+    /// </summary>
     public CheckpointSettings CheckpointEvery { get; init; } = new();
 }
 
