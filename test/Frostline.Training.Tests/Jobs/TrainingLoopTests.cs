@@ -142,6 +142,13 @@ public sealed class TrainingLoopTests
         var best = bench.State!.Best!;
         Assert.Equal(bench.State.Epochs.Max(e => e.Metrics["accuracy"]), best.Metrics["accuracy"]);
         Assert.Equal(bench.State.Epochs.First(e => e.Metrics["accuracy"].Equals(best.Metrics["accuracy"])).Epoch, best.Epoch);
+        Assert.True(best.Epoch < 6, "another seed: the last epoch is the best one, and nothing had to be kept");
+
+        // Its values, though later epochs have trained on before it was written.
+        using var upTo = new LoopBench { Optimizer = Optimizers.Sgd(0.5), Settings = new LoopSettings { Epochs = best.Epoch, Best = "accuracy" } };
+        upTo.Run();
+        using Checkpoint kept = Checkpoint.Open(bench.Folder.Best), then = Checkpoint.Open(upTo.Folder.Last);
+        Assert.All(kept.Tensors, tensor => Assert.Equal(then.Read($"model.{tensor.Name}"), kept.Read(tensor.Name)));
     }
 
     [Fact]
