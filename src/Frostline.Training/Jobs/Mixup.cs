@@ -43,8 +43,8 @@ public sealed class Mixup
     }
 
     /// <summary>
-    /// Mixes what the frozen prefix puts out, in the place of what it reads: features may then come from a store. Where the network is linear in
-    /// them, and nowhere else, it is what mixing inputs would be.
+    /// Mixes what the frozen prefix puts out, in the place of what it reads: features may then come from a store. It is another augmentation than
+    /// mixing inputs, since the prefix is not linear.
     /// </summary>
     /// <param name="features">The features by name, [rows, ...]; those mixed are replaced. A sample may have several rows.</param>
     /// <param name="fields">The fields with the labels, which are replaced.</param>

@@ -9,8 +9,8 @@ public interface IPrefixEngine : IDisposable
     string Name { get; }
 
     /// <summary>
-    /// What its results are rounded to, as far as it tells results of engines apart: engines of one class may share stored features.
-    /// <c>float32</c> for all that compute in single precision and fold norms or not; their results differ in the last digits.
+    /// What it computes in: <c>float32</c>, or <c>bfloat16</c>. Results of two engines in one precision differ in the last digits, and stored
+    /// features are kept apart by both, engine and precision.
     /// </summary>
     string Precision { get; }
 
