@@ -68,6 +68,12 @@ public sealed class BatchLoader : IDisposable
     /// </summary>
     internal FeatureCache? Features { get; set; }
 
+    /// <summary>
+    /// Where stored features outgrow memory, how many samples are shuffled among themselves, see <see cref="SampleOrder.InChunks"/>, and read
+    /// ahead together, for epochs that are begun from now on; null where they do not.
+    /// </summary>
+    internal int? ShuffleChunk { get; set; }
+
     /// <summary>The batches of an epoch. Reading ahead starts with the enumeration and stops with its end.</summary>
     /// <param name="epoch">The epoch, from 0.</param>
     /// <param name="firstBatch">
@@ -100,10 +106,11 @@ public sealed class BatchLoader : IDisposable
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _disposed.Token);
         stop.Token.ThrowIfCancellationRequested();
-        var order = Features?.ShuffleChunk is { } chunk && Options.Sampling == SamplingMode.Shuffled
+        var order = ShuffleChunk is { } chunk && Options.Sampling == SamplingMode.Shuffled
             ? SampleOrder.InChunks(Dataset.Count, chunk, Options.Seed, epoch)
             : SampleOrder.Of(Dataset, Options.Sampling, Options.Seed, epoch);
-        using var reader = new EpochReader(Dataset, Options, Features, order, epoch, firstBatch, BatchesPerEpoch, _reserve, stop.Token);
+        using var reader = new EpochReader(
+            Dataset, Options, Features, ShuffleChunk, order, epoch, firstBatch, BatchesPerEpoch, _reserve, stop.Token);
         List<SkippedSample> pending = [];
         var delivered = 0;
         for (var number = firstBatch; number < BatchesPerEpoch; number++)

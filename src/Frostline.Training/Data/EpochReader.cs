@@ -21,6 +21,7 @@ internal sealed class EpochReader : IDisposable
     private readonly IDataset _dataset;
     private readonly BatchLoaderOptions _options;
     private readonly FeatureCache? _features;
+    private readonly int? _chunk;
     private readonly int[] _order;
     private readonly int[] _repeats;
     private readonly int _epoch;
@@ -39,6 +40,7 @@ internal sealed class EpochReader : IDisposable
         IDataset dataset,
         BatchLoaderOptions options,
         FeatureCache? features,
+        int? chunk,
         int[] order,
         int epoch,
         int firstBatch,
@@ -46,8 +48,8 @@ internal sealed class EpochReader : IDisposable
         ArrayReserve reserve,
         CancellationToken cancellation)
     {
-        (_dataset, _options, _features, _order, _epoch, _reserve, _cancellation) =
-            (dataset, options, features, order, epoch, reserve, cancellation);
+        (_dataset, _options, _features, _chunk, _order, _epoch, _reserve, _cancellation) =
+            (dataset, options, features, chunk, order, epoch, reserve, cancellation);
         _repeats = SampleOrder.Repeats(order);
         _taken = firstBatch;
         _next = (int)Math.Min((long)firstBatch * options.BatchSize, order.Length);
@@ -152,7 +154,7 @@ internal sealed class EpochReader : IDisposable
     /// <summary>At the beginning of each stretch, has the next one's features read into the system's cache.</summary>
     private void ReadAhead(int position)
     {
-        if (_features?.ShuffleChunk is not { } chunk) return;
+        if (_features is null || _chunk is not { } chunk) return;
         // The epoch's first samples are read without having been asked for.
         if (position % chunk != 0) return;
         var (start, end) = (Math.Min(position + chunk, _end), Math.Min(position + (2 * chunk), _end));

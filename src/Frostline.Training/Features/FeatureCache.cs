@@ -42,12 +42,6 @@ internal sealed class FeatureCache
     /// <summary>Where the features are.</summary>
     public FeatureStore Store { get; }
 
-    /// <summary>
-    /// Where the store outgrows memory, how many samples are shuffled among themselves, see <see cref="SampleOrder.InChunks"/>, and read ahead
-    /// together; null where it does not.
-    /// </summary>
-    public int? ShuffleChunk { get; init; }
-
     /// <summary>Reads a sample, decoded only where a row of it is not stored. Called on a loader's threads.</summary>
     /// <param name="index">The sample.</param>
     /// <param name="epoch">The epoch, from 0.</param>

@@ -48,7 +48,7 @@ internal sealed class PrefixCaching : IDisposable
     /// <summary>Lets the loaders deliver samples as they are, and closes the stores.</summary>
     public void Close()
     {
-        foreach (var loader in _served) loader.Features = null;
+        foreach (var loader in _served) (loader.Features, loader.ShuffleChunk) = (null, null);
         _served.Clear();
         _opened = null;
         foreach (var store in _stores.Values) store.Dispose();
@@ -67,21 +67,32 @@ internal sealed class PrefixCaching : IDisposable
     {
         Close();
         if (Settings.Cache == CacheMode.Off) return CacheSummary.None("the recipe says cache: off");
-        if (begun is { Used: false }) return CacheSummary.None($"as the training has begun: {begun.Reason}");
+        if (begun is { Used: false }) return Without(CacheSummary.None($"as the training has begun: {begun.Reason}"), begun);
         try
         {
-            return Open(prefix, isWanted: Settings.Cache == CacheMode.On || begun is { Used: true });
+            var summary = OpenStores(prefix, begun);
+            return summary.Used ? summary : Without(summary, begun);
         }
         catch (FeatureStoreException error)
         {
             // The disk is no reason to fail: everything can be computed.
             Close();
-            return CacheSummary.None(error.Message);
+            return Without(CacheSummary.None(error.Message), begun);
         }
     }
 
-    private CacheSummary Open(CachedPrefix prefix, bool isWanted)
+    /// <summary>Goes on without a store in the order of samples in which an interrupted training began.</summary>
+    private CacheSummary Without(CacheSummary summary, CacheSummary? begun)
     {
+        if (begun?.ShuffleChunk is not { } chunk) return summary;
+        _train.ShuffleChunk = chunk;
+        _served.Add(_train);
+        return summary with { ShuffleChunk = chunk };
+    }
+
+    private CacheSummary OpenStores(CachedPrefix prefix, CacheSummary? begun)
+    {
+        var isWanted = Settings.Cache == CacheMode.On || begun is { Used: true };
         var variants = FeatureVariants.Of(_data.TrainTransform, Settings.CachedVariants, _recipe.Seed, out var reason);
         var without = reason is not null ? $"{reason}; state cached-variants for a fixed number of results" : Impossible(prefix);
         if (variants is null || without is not null)
@@ -92,7 +103,7 @@ internal sealed class PrefixCaching : IDisposable
         if (train.Problem is { } problem)
             return Settings.Cache == CacheMode.On ? throw _recipe.Error("prefix.cache", problem) : CacheSummary.None(problem);
         var validate = _validate is null ? null : new Probe(_validate, prefix, Settings.Storage.ToTensorType());
-        var costs = Costs(train, validate is { Problem: null } ? validate : null, variants, prefix);
+        var costs = Costs(train, validate is { Problem: null } ? validate : null, variants, prefix) with { Memory = Memory(begun) };
         if (!isWanted && CachePlanner.IsCheap(costs) is { } cheap) return CacheSummary.None(cheap);
         var place = new StorePlace(
             FeatureStoreLocation.Root(Settings.Location is { } location ? _data.Context.PathOf(location) : null),
@@ -104,7 +115,10 @@ internal sealed class PrefixCaching : IDisposable
         var stores = (Train: OpenStore(place, train, prefix), Validate: validate is { Problem: null } ? OpenStore(place, validate, prefix) : null);
         _opened = new Opened(prefix, stores.Train, stores.Validate, costs.OutgrowsMemory ? costs.RowBytes * train.RowsPerSample : null);
         Serve(_recipe, _data, _train, _validate);
-        return new CacheSummary(true, decision.Reason, variants.Count, variants.IsExact, Settings.Storage, stores.Train.Identity);
+        return new CacheSummary(true, decision.Reason, variants.Count, variants.IsExact, Settings.Storage, stores.Train.Identity)
+        {
+            ShuffleChunk = _train.ShuffleChunk,
+        };
     }
 
     /// <summary>
@@ -119,10 +133,8 @@ internal sealed class PrefixCaching : IDisposable
         if (_opened is not { } opened) return;
         var inputs = opened.Prefix.Prefix.Schedule.Inputs;
         var variants = FeatureVariants.Of(data.TrainTransform, recipe.Prefix.CachedVariants, recipe.Seed, out _)!;
-        train.Features = new FeatureCache(train.Dataset, inputs, data.TransformText(forTraining: true), variants, opened.Train)
-        {
-            ShuffleChunk = opened.LargeSampleBytes is { } bytes ? ChunkOf(train, bytes) : null,
-        };
+        train.Features = new FeatureCache(train.Dataset, inputs, data.TransformText(forTraining: true), variants, opened.Train);
+        train.ShuffleChunk = opened.LargeSampleBytes is { } bytes ? ChunkOf(train, bytes) : null;
         _served.Add(train);
         if (validate is null || opened.Validate is null) return;
         var plain = FeatureVariants.Of(data.Transform, null, recipe.Seed, out _)!;
@@ -186,9 +198,17 @@ internal sealed class PrefixCaching : IDisposable
         variants.Count,
         prefix.Epochs,
         train.Schema.RecordBytes,
-        train.RowSeconds)
+        train.RowSeconds);
+
+    /// <summary>
+    /// How many bytes features may take in memory. The order of samples follows from it, so a training that is resumed keeps what it began with.
+    /// </summary>
+    private long Memory(CacheSummary? begun) => begun switch
     {
-        Memory = Math.Max(0, (long)(0.7 * (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet))),
+        { Used: true, ShuffleChunk: null } => long.MaxValue,
+        { Used: true } => 0,
+        _ when Settings.MemoryGigabytes is { } stated => (long)(stated * 1e9),
+        _ => Math.Max(0, (long)(0.7 * (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet))),
     };
 
     private static CacheCosts WithDisk(CacheCosts costs, StorePlace place, string identity, Probe probe)

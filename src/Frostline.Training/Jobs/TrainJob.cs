@@ -185,7 +185,7 @@ public sealed class TrainJob
 
     private Action<string> Saving(FrozenModel frozen, InitializationReport report, TrainingData data)
     {
-        var metadata = ModelDescription.Of(_recipe, data.Classes).ToMetadata();
+        var metadata = ModelDescription.Of(_recipe, data.Classes, data.Context.Facts).ToMetadata();
         // What a phase that is over has trained is trained too.
         return path => ModelFile.Save(frozen.Network, path, metadata, report.WithTrained(frozen.EverChanging));
     }
@@ -283,8 +283,9 @@ public sealed class TrainJob
         {
             Name = null,
             Threads = null,
+            TestTime = null,
             Data = recipe.Data with { Workers = 1 },
             Train = recipe.Train with { Diagnosis = DiagnosisMode.Stop },
-            Prefix = recipe.Prefix with { Location = null, MaxGigabytes = null, KeepFreeGigabytes = null },
+            Prefix = recipe.Prefix with { Location = null, MaxGigabytes = null, KeepFreeGigabytes = null, MemoryGigabytes = null },
         }).ToYaml();
 }

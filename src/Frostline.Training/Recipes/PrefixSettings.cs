@@ -52,6 +52,13 @@ public sealed record PrefixSettings : ICheckedOptions
     [Range(0d, 1e9)]
     public double? KeepFreeGigabytes { get; init; }
 
+    /// <summary>
+    /// How many GB (10^9 bytes) of memory stored features may take before they are read ahead and shuffled chunk by chunk. Default: seven tenths of
+    /// what is free when the training begins.
+    /// </summary>
+    [Range(0d, 1e9)]
+    public double? MemoryGigabytes { get; init; }
+
     /// <inheritdoc/>
     public OptionProblem? Check() => Cache == CacheMode.Off && CachedVariants is not null
         ? new OptionProblem(nameof(CachedVariants), "nothing is stored with cache: off; take cached-variants away or write cache: on")

@@ -153,6 +153,12 @@ public sealed record PrefixSummary(string? Engine, IReadOnlyList<string> Stages,
 /// <param name="Store">The store's identity, as <c>frostline cache list</c> shows it; null where none were stored.</param>
 public sealed record CacheSummary(bool Used, string Reason, int Variants, bool IsExact, FeaturePrecision Storage, string? Store)
 {
+    /// <summary>
+    /// How many samples were shuffled among themselves, because the features outgrew memory; null where all were. A training that is resumed
+    /// keeps it, with or without a store.
+    /// </summary>
+    public int? ShuffleChunk { get; init; }
+
     /// <summary>Nothing stored.</summary>
     internal static CacheSummary None(string reason) => new(false, reason, 0, IsExact: true, FeaturePrecision.Float32, null);
 }

@@ -124,7 +124,8 @@ public sealed class FeatureCacheTests : IDisposable
         var variants = FeatureVariants.Of([], null, 0, out _)!;
         return new BatchLoader(dataset, new BatchLoaderOptions { BatchSize = 4, Sampling = sampling })
         {
-            Features = new FeatureCache(dataset, ["image"], "", variants, store) { ShuffleChunk = chunk },
+            Features = new FeatureCache(dataset, ["image"], "", variants, store),
+            ShuffleChunk = chunk,
         };
     }
 
