@@ -12,5 +12,6 @@ public sealed class VisionExtension : IFrostlineExtension
         ArgumentNullException.ThrowIfNull(registry);
         NetworkRegistration.Register(registry.Networks);
         DataRegistration.Register(registry);
+        PoseRegistration.Register(registry);
     }
 }

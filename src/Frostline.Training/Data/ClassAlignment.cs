@@ -21,6 +21,18 @@ public sealed class ClassAlignment : IDataset
     /// <inheritdoc/>
     public ClassMap Classes { get; }
 
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> Facts => _inner.Facts;
+
+    /// <inheritdoc/>
+    public string? UsualLoss => _inner.UsualLoss;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string>? UsualMetrics => _inner.UsualMetrics;
+
+    /// <inheritdoc/>
+    public IDataset Origin => _inner.Origin;
+
     /// <summary>Numbers the classes of a data set as another map does.</summary>
     /// <param name="dataset">The data set.</param>
     /// <param name="classes">The classes wanted; null leaves the data set as it is.</param>

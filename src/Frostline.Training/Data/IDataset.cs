@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace Frostline.Training.Data;
 
 /// <summary>A set of samples that can be read in any order, from several threads at once.</summary>
@@ -8,6 +10,25 @@ public interface IDataset
 
     /// <summary>What the labels mean; null where the set has no classes.</summary>
     ClassMap? Classes { get; }
+
+    /// <summary>
+    /// What is to be known of the samples beside their classes, as texts by name, for example the joints of a pose. Networks and metrics are
+    /// created with it (<see cref="Registration.BuildContext.Facts"/>), and model files keep it. Default: nothing.
+    /// </summary>
+    IReadOnlyDictionary<string, string> Facts => FrozenDictionary<string, string>.Empty;
+
+    /// <summary>
+    /// The loss, by its name in the catalogue, that a recipe without one means. Default: null, that of its classes.
+    /// </summary>
+    string? UsualLoss => null;
+
+    /// <summary>
+    /// The metrics, by their names in the catalogue, that a recipe without any means. Default: null, those of its classes.
+    /// </summary>
+    IReadOnlyList<string>? UsualMetrics => null;
+
+    /// <summary>The data set that this one is a view of, at the end of all views; default: itself.</summary>
+    IDataset Origin => this;
 
     /// <summary>
     /// The class indices of a sample without decoding it: one for single-label sets, any number for multi-label sets. Splits and

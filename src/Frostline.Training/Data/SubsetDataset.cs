@@ -32,6 +32,18 @@ public sealed class SubsetDataset : IDataset
     public ClassMap? Classes => _whole.Classes;
 
     /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> Facts => _whole.Facts;
+
+    /// <inheritdoc/>
+    public string? UsualLoss => _whole.UsualLoss;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string>? UsualMetrics => _whole.UsualMetrics;
+
+    /// <inheritdoc/>
+    public IDataset Origin => _whole.Origin;
+
+    /// <inheritdoc/>
     public IReadOnlyList<int> LabelsOf(int index) => _whole.LabelsOf(Indices[index]);
 
     /// <inheritdoc/>

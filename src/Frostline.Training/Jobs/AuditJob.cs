@@ -115,7 +115,7 @@ public sealed class AuditJob
                     + "give the recipe that it was trained with");
             }
 
-            return bench.CreateNetwork(ContextOf(description.Classes));
+            return bench.CreateNetwork(ContextOf(description));
         }
 
         TrainingData data;
@@ -128,7 +128,7 @@ public sealed class AuditJob
             // Without the data, a recipe that states the classes itself will still do.
             try
             {
-                return bench.CreateNetwork(ContextOf(classes: null));
+                return bench.CreateNetwork(ContextOf(model: null));
             }
             catch (FrostlineException)
             {
@@ -140,7 +140,9 @@ public sealed class AuditJob
         return bench.CreateNetwork(data);
     }
 
-    private BuildContext ContextOf(ClassMap? classes) => new() { Folder = _recipe.Folder, Seed = _recipe.Seed, Classes = classes };
+    private BuildContext ContextOf(ModelDescription? model) => model is null
+        ? new BuildContext { Folder = _recipe.Folder, Seed = _recipe.Seed }
+        : new BuildContext { Folder = _recipe.Folder, Seed = _recipe.Seed, Classes = model.Classes, Facts = model.Facts };
 
     /// <summary>Where the first values came from: by the recipe or, where its files are gone, by what the later file says of itself.</summary>
     private InitializationReport OriginsOf(Workbench bench, torch.nn.Module network, Checkpoint after, List<string> remarks)

@@ -62,14 +62,14 @@ public sealed class EvaluateJob
             throw _recipe.Error("data", "there is no validation data to evaluate on; give validate: or split:");
 
         List<string> remarks = [];
-        var known = description is { Classes: { } stored } ? data.WithClasses(stored) : data;
+        var known = description is null ? data : data.As(description);
         using var network = bench.CreateNetwork(known, deferred: true);
         ModelLoading.Load(network, file, remarks);
         var transform = description?.Transform.Select(item => item.Create(known.Context)).ToList();
         if (description is not null && TransformOf(ModelDescription.Of(_recipe, null)) != TransformOf(description))
             remarks.Add("the preprocessing is that of the model file, which differs from the recipe's");
         using var loader = known.LoaderOf(known.Validate!, transform);
-        var runner = new NetworkRunner(network);
+        var runner = new NetworkRunner(network) { TestTime = _recipe.TestTime?.Create(known.Context) };
         var evaluator = new Evaluator(runner, loader, bench.CreateLoss(known), bench.CreateMetrics(known), bench.Device);
         var evaluation = evaluator.Run(done => progress?.Invoke(done, evaluator.Batches), cancellation);
         return new EvaluateResult(

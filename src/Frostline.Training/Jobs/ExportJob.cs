@@ -83,7 +83,7 @@ public sealed class ExportJob
         var description = ModelDescription.Read(file, _registry);
         var bench = Workbench.Open(_recipe, _options.Threads);
         var data = bench.OpenData();
-        if (description is { Classes: { } stored }) data = data.WithClasses(stored);
+        if (description is not null) data = data.As(description);
         List<string> remarks = [];
         using var network = bench.CreateNetwork(data, deferred: true);
         if (network is not IStagedNetwork staged)
@@ -102,7 +102,7 @@ public sealed class ExportJob
         {
             Opset = _options.Opset,
             DynamicBatch = _options.DynamicBatch,
-            Metadata = (description ?? ModelDescription.Of(_recipe, data.Classes)).ToMetadata(),
+            Metadata = (description ?? ModelDescription.Of(_recipe, data.Classes, data.Context.Facts)).ToMetadata(),
         });
         var expected = StagedForward.Run(staged, given);
         var error = FrozenPrefix.RelativeError(run(model, given), expected);

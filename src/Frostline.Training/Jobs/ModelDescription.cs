@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -22,6 +23,9 @@ namespace Frostline.Training.Jobs;
 public sealed record ModelDescription(
     string Version, CatalogItem<torch.nn.Module> Model, ClassMap? Classes, IReadOnlyList<CatalogItem<ITransform>> Transform)
 {
+    /// <summary>What else the training data said of itself (<see cref="IDataset.Facts"/>), by name; default nothing.</summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } = FrozenDictionary<string, string>.Empty;
+
     /// <summary>The metadata key of the format of these entries; this version of Frostline writes 1.</summary>
     public const string FormatKey = "frostline.format";
 
@@ -34,6 +38,9 @@ public sealed record ModelDescription(
     /// <summary>The metadata key of the classes: <c>{"names": […], "multiLabel": …}</c>.</summary>
     public const string ClassesKey = "frostline.classes";
 
+    /// <summary>The metadata key of what else the training data said of itself: <c>{"name": "text", …}</c>.</summary>
+    public const string FactsKey = "frostline.facts";
+
     /// <summary>The metadata key of the preprocessing: a list of <c>{"name": …, options}</c>.</summary>
     public const string TransformKey = "frostline.transform";
 
@@ -45,10 +52,14 @@ public sealed record ModelDescription(
     /// <summary>What a model that a recipe trains says of itself.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="classes">The classes of its data.</param>
-    public static ModelDescription Of(Recipe recipe, ClassMap? classes)
+    /// <param name="facts">What else its data says of itself; null for nothing.</param>
+    public static ModelDescription Of(Recipe recipe, ClassMap? classes, IReadOnlyDictionary<string, string>? facts = null)
     {
         ArgumentNullException.ThrowIfNull(recipe);
-        return new ModelDescription(CurrentVersion, recipe.Model, classes, recipe.Data.Transform);
+        return new ModelDescription(CurrentVersion, recipe.Model, classes, recipe.Data.Transform)
+        {
+            Facts = facts ?? FrozenDictionary<string, string>.Empty,
+        };
     }
 
     /// <summary>Reads the description of a model file.</summary>
@@ -71,7 +82,10 @@ public sealed record ModelDescription(
             metadata.TryGetValue(ClassesKey, out var classes) ? ReadClasses(classes, $"{checkpoint.Source}, {ClassesKey}") : null,
             metadata.TryGetValue(TransformKey, out var transform)
                 ? ReadTransform(transform, $"{checkpoint.Source}, {TransformKey}", registry)
-                : []);
+                : [])
+        {
+            Facts = metadata.TryGetValue(FactsKey, out var facts) ? ReadFacts(facts, $"{checkpoint.Source}, {FactsKey}") : FrozenDictionary<string, string>.Empty,
+        };
     }
 
     /// <summary>The description as text entries for a model file.</summary>
@@ -84,6 +98,7 @@ public sealed record ModelDescription(
             [ModelKey] = ItemJson.Write(Model).ToJsonString(RunJson.Line),
             [TransformKey] = new JsonArray([.. Transform.Select(ItemJson.Write)]).ToJsonString(RunJson.Line),
         };
+        if (Facts.Count > 0) metadata[FactsKey] = JsonSerializer.Serialize(new SortedDictionary<string, string>(Facts.ToDictionary(), StringComparer.Ordinal), RunJson.Line);
         if (Classes is not null) metadata[ClassesKey] = JsonSerializer.Serialize(Classes, RunJson.Line);
         return metadata;
     }
@@ -92,6 +107,9 @@ public sealed record ModelDescription(
         JsonSerializer.Deserialize<ClassMap>(json, RunJson.Line) is { Names: not null } classes
             ? classes
             : throw new JsonException("the names are missing"));
+
+    private static Dictionary<string, string> ReadFacts(string json, string where) => Parse(where, () =>
+        JsonSerializer.Deserialize<Dictionary<string, string>>(json, RunJson.Line) ?? throw new JsonException("there is no object"));
 
     private static List<CatalogItem<ITransform>> ReadTransform(string json, string where, Registry registry) => Parse(where, () =>
         JsonNode.Parse(json)!.AsArray()

@@ -55,6 +55,11 @@ public sealed class NetworkRunner
     /// <summary>The names of what it puts out.</summary>
     public IReadOnlyList<string> Outputs { get; }
 
+    /// <summary>
+    /// How the network is run several times for a batch, where no features are at hand; null to run it once, which is the default.
+    /// </summary>
+    public ITestTimeAugmentation? TestTime { get; init; }
+
     /// <summary>On how many rows the engine of the frozen prefix was run so far.</summary>
     public long PrefixRows { get; private set; }
 
@@ -79,7 +84,7 @@ public sealed class NetworkRunner
         if (features is null || _prefix is not { Suffix: { } suffix })
         {
             Require(fields);
-            return _run(fields);
+            return features is null && TestTime is { } augmentation ? augmentation.Run(_run, Inputs, fields) : _run(fields);
         }
 
         // What the stages above read of the network's own inputs comes with them.

@@ -86,7 +86,7 @@ public sealed class PredictJob
         ArgumentNullException.ThrowIfNull(samples);
         var description = Describe();
         NativeRuntime.Load(_options.Threads);
-        var context = new BuildContext { Folder = Directory.GetCurrentDirectory(), Classes = description.Classes };
+        var context = new BuildContext { Folder = Directory.GetCurrentDirectory(), Classes = description.Classes, Facts = description.Facts };
         using var network = DeferredInitialization.Construct(() => description.Model.Create(context));
         ModelFile.Load(network, _model);
         network.eval();

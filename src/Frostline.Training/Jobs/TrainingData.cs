@@ -66,25 +66,32 @@ public sealed class TrainingData
             Classes = train.Classes,
             ClassCounts = Count(train),
             SampleCount = train.Count,
+            Facts = train.Facts,
+            ValidationData = validate,
         });
     }
 
-    /// <summary>The same data, its classes numbered as a model has them.</summary>
-    /// <param name="classes">The model's classes.</param>
+    /// <summary>The same data as a model means it: its classes numbered as the model has them, and the facts that the model was made with.</summary>
+    /// <param name="model">What the model says of itself.</param>
     /// <exception cref="FrostlineException">The data has a class that the model does not know.</exception>
-    public TrainingData WithClasses(ClassMap classes)
+    public TrainingData As(ModelDescription model)
     {
-        ArgumentNullException.ThrowIfNull(classes);
+        ArgumentNullException.ThrowIfNull(model);
+        var facts = model.Facts.Count > 0 ? model.Facts : Context.Facts;
+        if (model.Classes is not { } classes) return new TrainingData(_recipe, Train, Validate, With(Context, facts));
         // Training data of other classes does not matter to a model that is only measured; it is counted where it fits.
         var fits = Train.Classes is { } own && own.MultiLabel == classes.MultiLabel && own.Names.All(classes.Names.Contains);
         var train = fits ? ClassAlignment.Of(Train, classes) : Train;
-        return new TrainingData(_recipe, train, Validate is null ? null : ClassAlignment.Of(Validate, classes), new BuildContext
+        var validate = Validate is null ? null : ClassAlignment.Of(Validate, classes);
+        return new TrainingData(_recipe, train, validate, new BuildContext
         {
             Folder = Context.Folder,
             Seed = Context.Seed,
             Classes = classes,
             ClassCounts = fits ? Count(train) : null,
             SampleCount = fits ? train.Count : null,
+            Facts = facts,
+            ValidationData = validate,
         });
     }
 
@@ -146,6 +153,17 @@ public sealed class TrainingData
 
         return transforms;
     }
+
+    private static BuildContext With(BuildContext context, IReadOnlyDictionary<string, string> facts) => new()
+    {
+        Folder = context.Folder,
+        Seed = context.Seed,
+        Classes = context.Classes,
+        ClassCounts = context.ClassCounts,
+        SampleCount = context.SampleCount,
+        Facts = facts,
+        ValidationData = context.ValidationData,
+    };
 
     private static List<long>? Count(IDataset dataset)
     {

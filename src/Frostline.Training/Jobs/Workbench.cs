@@ -182,20 +182,21 @@ public sealed class Workbench
         InFreeze(plan => plan.PreviewPhases(network, initialized));
 
     /// <summary>
-    /// The loss: the recipe's, else cross-entropy, or binary cross-entropy for data with several labels a sample.
+    /// The loss: the recipe's, else the data's usual one, else cross-entropy, or binary cross-entropy for data with several labels a sample.
     /// </summary>
     /// <param name="data">The data.</param>
     public ILoss CreateLoss(TrainingData data)
     {
         ArgumentNullException.ThrowIfNull(data);
         if (Recipe.Loss is { } item) return item.Create(data.Context);
+        if (data.Train.UsualLoss is { } usual && Recipe.Registry is { } registry) return registry.Losses.Item(usual).Create(data.Context);
         return data.Classes is { MultiLabel: true }
             ? new BinaryCrossEntropyLoss(new BinaryCrossEntropyOptions(), data.Context)
             : new CrossEntropyLoss(new CrossEntropyOptions(), data.Context);
     }
 
     /// <summary>
-    /// The metrics: the recipe's, else for classes accuracy, top-5, precision, recall and F1 of each class and the confusion
+    /// The metrics: the recipe's, else the data's usual ones, else for classes accuracy, top-5, precision, recall and F1 of each class and the confusion
     /// matrix; for several labels a sample the mean average precision and F1. Data without classes has none but the loss.
     /// </summary>
     /// <param name="data">The data.</param>
@@ -203,6 +204,8 @@ public sealed class Workbench
     {
         ArgumentNullException.ThrowIfNull(data);
         if (Recipe.Metrics is { } items) return [.. items.Select(item => item.Create(data.Context))];
+        if (data.Train.UsualMetrics is { } usual && Recipe.Registry is { } registry)
+            return [.. usual.Select(name => registry.Metrics.Item(name).Create(data.Context))];
         var options = new ClassMetricOptions();
         return data.Classes switch
         {

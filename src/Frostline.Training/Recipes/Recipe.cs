@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Frostline.Training.Jobs;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
 using Frostline.Training.Registration;
@@ -58,15 +59,22 @@ public sealed partial record Recipe
     public TrainSettings Train { get; init; } = new();
 
     /// <summary>
-    /// What training makes small. Default: cross-entropy, or binary cross-entropy for data with several labels a sample.
+    /// What training makes small. Default: cross-entropy, binary cross-entropy for data with several labels a sample, or what the data is usually
+    /// trained with.
     /// </summary>
     public CatalogItem<ILoss>? Loss { get; init; }
 
-    /// <summary>What is measured on the validation data after each epoch. Default: accuracy.</summary>
+    /// <summary>What is measured on the validation data after each epoch. Default: accuracy, or what the data is usually measured by.</summary>
     public IReadOnlyList<CatalogItem<IMetric>>? Metrics { get; init; }
 
     /// <summary>The metric that chooses the best checkpoint. Default: the first one.</summary>
     public string? Best { get; init; }
+
+    /// <summary>
+    /// How the network is run several times for a sample where it is evaluated or predicts, for example <c>flip-test</c>; training and its validations
+    /// run it once. Default: once.
+    /// </summary>
+    public CatalogItem<ITestTimeAugmentation>? TestTime { get; init; }
 }
 
 /// <summary>Where tensors are computed.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Frostline.Training.Data;
 
 namespace Frostline.Training.Registration;
@@ -19,6 +20,15 @@ public sealed class BuildContext
 
     /// <summary>How many training samples there are; null before the data is opened.</summary>
     public long? SampleCount { get; init; }
+
+    /// <summary>
+    /// What the training data says of itself beside classes (<see cref="IDataset.Facts"/>), or the model file where there is one; empty before
+    /// either is opened.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Facts { get; init; } = FrozenDictionary<string, string>.Empty;
+
+    /// <summary>What is validated or evaluated on, as it was opened; null before that, or without validation.</summary>
+    public IDataset? ValidationData { get; init; }
 
     /// <summary>A path of the recipe as a full path.</summary>
     public string PathOf(string path) => Path.GetFullPath(path, Folder);

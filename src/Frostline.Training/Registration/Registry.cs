@@ -2,6 +2,7 @@ using System.Reflection;
 using Frostline.Initialization;
 using Frostline.Optimization;
 using Frostline.Training.Data;
+using Frostline.Training.Jobs;
 using Frostline.Training.Losses;
 using Frostline.Training.Metrics;
 using TorchSharp;
@@ -39,6 +40,9 @@ public sealed class Registry
 
     /// <summary>Metrics.</summary>
     public Catalog<IMetric> Metrics { get; } = new("metric");
+
+    /// <summary>Ways to run a network several times for a batch when it is evaluated or predicts.</summary>
+    public Catalog<ITestTimeAugmentation> TestTime { get; } = new("test-time augmentation");
 
     /// <summary>Optimizers.</summary>
     public Catalog<OptimizerSettings> Optimizers { get; } = new("optimizer");

@@ -29,6 +29,24 @@ internal static class ImageInput
         return x;
     }
 
+    /// <summary>Checks a batch of images whose height and width have to be multiples of a number.</summary>
+    /// <param name="x">What the network was given.</param>
+    /// <param name="network">The network's name for the message.</param>
+    /// <param name="channels">How many channels it reads.</param>
+    /// <param name="multiple">The number.</param>
+    /// <returns><paramref name="x"/>.</returns>
+    /// <exception cref="FrostlineException">The shape does not fit.</exception>
+    public static Value CheckMultiple(Value x, string network, int channels, int multiple)
+    {
+        var shape = Check(x, network, channels, multiple).Shape;
+        if (shape[2] % multiple == 0 && shape[3] % multiple == 0) return x;
+        throw new FrostlineException(
+            $"{network} reads images whose height and width are multiples of {multiple} but gets {x.ShapeText}; resize or crop them, for example to "
+            + $"{Nearest(shape[2])} x {Nearest(shape[3])}");
+
+        long Nearest(long size) => Math.Max(multiple, (size + (multiple / 2)) / multiple * multiple);
+    }
+
     private static string ChannelHint(IReadOnlyList<long> shape, int channels) =>
         shape[3] == channels ? "; channels come before height and width" : $"; convert them, or create the network with {shape[1]} input channels";
 }

@@ -61,8 +61,30 @@ internal static class NetworkRegistration
                 (options, context) => new CifarResNet(depth, options.CountClasses(context), options.InputChannels, options.Width));
         }
 
+        RegisterHRNet(networks);
         RegisterSqueezeNet(networks, "squeezenet1_0", SqueezeNetVersion.V1_0, "1.0");
         RegisterSqueezeNet(networks, "squeezenet1_1", SqueezeNetVersion.V1_1, "1.1");
+    }
+
+    private static void RegisterHRNet(Catalog<torch.nn.Module> networks)
+    {
+        var classifiers = new (string Name, string Title, HRNetLayout Layout)[]
+        {
+            ("hrnet-w18-small-v1", "HRNet-W18-small, version 1,", HRNetLayout.SmallV1),
+            ("hrnet-w18-small-v2", "HRNet-W18-small, version 2,", HRNetLayout.SmallV2),
+            ("hrnet-w18", "HRNet-W18", new HRNetLayout(HRNetWidth.W18)),
+            ("hrnet-w32", "HRNet-W32", new HRNetLayout(HRNetWidth.W32)),
+            ("hrnet-w48", "HRNet-W48", new HRNetLayout(HRNetWidth.W48)),
+        };
+        foreach (var (name, title, layout) in classifiers)
+            networks.Register<ImageClassifierOptions>(
+                name,
+                $"{title} for classification, names as in the published cls_hrnet",
+                (options, context) => new HRNetClassifier(layout, options.CountClasses(context), options.InputChannels));
+        networks.Register<HRNetPoseOptions>(
+            "hrnet-pose",
+            "HRNet for human pose, names as in the published pose_hrnet",
+            (options, context) => new HRNetPose(new HRNetLayout(options.Width), options.CountJoints(context), options.InputChannels, options.AllBranches));
     }
 
     private static void RegisterSqueezeNet(Catalog<torch.nn.Module> networks, string name, SqueezeNetVersion version, string number) =>

@@ -228,18 +228,25 @@ public sealed class CostOperations : Operations
     public override Value Block(Block block, Value x)
     {
         ArgumentNullException.ThrowIfNull(block);
+        return Group(() => [block.Apply(this, x)])[0];
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Value> Group(Func<IReadOnlyList<Value>> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
         var outer = _allocated;
         _allocated = [];
-        var result = block.Apply(this, x);
+        var results = body();
         var inner = _allocated;
         _allocated = outer;
         foreach (var storage in inner)
         {
-            if (ReferenceEquals(storage, Cast(result).Storage)) _allocated.Add(storage);
+            if (results.Any(result => ReferenceEquals(storage, Cast(result).Storage))) _allocated.Add(storage);
             else Free(storage);
         }
 
-        return result;
+        return results;
     }
 
     /// <inheritdoc/>

@@ -178,6 +178,17 @@ public sealed class EagerOperations : Operations
     }
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Value> Group(Func<IReadOnlyList<Value>> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        using var scope = NewDisposeScope();
+        var outputs = body();
+        foreach (var tensor in outputs.Select(Unwrap))
+            if (scope.Contains(tensor)) scope.MoveToOuter(tensor);
+        return outputs;
+    }
+
+    /// <inheritdoc/>
     public override Value Call(nn.Module<Tensor, Tensor> module, Value x, ShapeFunction? shapes = null)
     {
         ArgumentNullException.ThrowIfNull(module);

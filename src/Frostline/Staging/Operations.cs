@@ -80,6 +80,14 @@ public abstract class Operations
     public abstract Value Block(Block block, Value x);
 
     /// <summary>
+    /// Operations as one unit with any number of inputs and outputs: what they compute on the way is released when they end, as of a
+    /// <see cref="Block(Staging.Block, Value)"/>.
+    /// </summary>
+    /// <param name="body">Computes; it must not change what it reads.</param>
+    /// <returns>What the body hands back.</returns>
+    public abstract IReadOnlyList<Value> Group(Func<IReadOnlyList<Value>> body);
+
+    /// <summary>
     /// An opaque function of tensors. It can be run, but neither compiled nor exported, and its cost is known only by its
     /// shape function.
     /// </summary>

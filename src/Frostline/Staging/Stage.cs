@@ -108,6 +108,26 @@ public sealed class Stage
     /// <summary>From a bundle of what it reads to a bundle of what it writes.</summary>
     public Func<Operations, Bundle, Bundle> Body { get; }
 
+    /// <summary>
+    /// The same step as part of a larger network that has this stage's network as a child: under another name, with other names of tensors.
+    /// </summary>
+    /// <param name="name">The new name, for example <c>hrnet.stage3</c>.</param>
+    /// <param name="rename">From a tensor's present name to the new one; different names stay different.</param>
+    /// <param name="rowsPerSample">Rows of a sample; default as before.</param>
+    public Stage Renamed(string name, Func<string, string> rename, int? rowsPerSample = null)
+    {
+        ArgumentNullException.ThrowIfNull(rename);
+        return new Stage(name, [.. Reads.Select(rename)], [.. Writes.Select(rename)], Modules, (operations, bundle) =>
+        {
+            var outputs = Body(operations, new Bundle(Reads.Select(read => (read, bundle[rename(read)]))));
+            return new Bundle(outputs.Names.Select(written => (rename(written), outputs[written])));
+        })
+        {
+            Tensors = Tensors,
+            RowsPerSample = rowsPerSample ?? RowsPerSample,
+        };
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 

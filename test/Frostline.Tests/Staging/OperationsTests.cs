@@ -56,6 +56,31 @@ public sealed class OperationsTests
     }
 
     [Fact]
+    public void A_group_releases_all_but_what_it_hands_back_and_the_cost_knows()
+    {
+        using var outer = NewDisposeScope();
+        var image = torch.randn(1, 2, 4, 4);
+        var before = LiveTensors.CountWithoutGarbage();
+        var results = Group(EagerOperations.Instance, EagerOperations.Wrap(image));
+        Assert.Equal(before + 2, torch.Tensor.TotalCount);
+        Assert.True(ReferenceEquals(image, EagerOperations.Unwrap(results[2])));
+        Assert.True(EagerOperations.Unwrap(results[0]).Equals(image.relu().relu()));
+
+        var cost = new CostOperations();
+        var x = CostOperations.Of(1, 2, 4, 4);
+        x = Group(cost, x)[0];
+        _ = Group(cost, x);
+        // Two of the first group's three are left when the second group has made its three.
+        Assert.Equal(5 * 4 * 32, cost.PeakBytes);
+
+        static IReadOnlyList<Value> Group(Operations operations, Value x) => operations.Group(() =>
+        {
+            var y = operations.Activation(ActivationKind.Relu, x);
+            return [operations.Activation(ActivationKind.Relu, y), operations.Activation(ActivationKind.Sigmoid, y), x];
+        });
+    }
+
+    [Fact]
     public void Composites_write_over_nothing_that_they_were_given()
     {
         using var scope = NewDisposeScope();

@@ -98,6 +98,18 @@ public sealed class StagedForwardTests
     }
 
     [Fact]
+    public void Stages_of_a_child_become_stages_of_its_parent_under_other_names()
+    {
+        using var parent = new Parent();
+        using var scope = torch.NewDisposeScope();
+        var image = torch.randn(2, 3, 8, 8);
+        Assert.Equal(["child.body", "child.head", "child.other"], parent.Stages.Select(stage => stage.Name));
+        Assert.Equal((["child.body"], ["child.logits"], 3), (parent.Stages[1].Reads, parent.Stages[1].Writes, parent.Stages[1].RowsPerSample));
+        Assert.Equal("child.head", StageMap.Of(parent).StageOf("child.head.weight"));
+        Assert.True(parent.forward(image).Equals(parent.child.forward(image)));
+    }
+
+    [Fact]
     public void What_is_handed_through_is_a_tensor_of_its_own()
     {
         using var network = new TwoHeads();
@@ -121,6 +133,26 @@ public sealed class StagedForwardTests
     }
 
     private static Dictionary<string, Tensor> Named(string name, Tensor tensor) => new(StringComparer.Ordinal) { [name] = tensor };
+
+    private sealed class Parent : nn.Module<Tensor, Tensor>, IStagedNetwork
+    {
+        public readonly TwoHeads child = new();
+
+        public Parent()
+            : base(nameof(Parent))
+        {
+            register_module("child", child);
+            Stages = [.. child.Stages.Select(stage => stage.Renamed($"child.{stage.Name}", name => name == "image" ? name : $"child.{name}", rowsPerSample: 3))];
+        }
+
+        public IReadOnlyList<Stage> Stages { get; }
+
+        public IReadOnlyList<string> Inputs => ["image"];
+
+        public IReadOnlyList<string> Outputs => ["child.logits"];
+
+        public override Tensor forward(Tensor input) => StagedForward.Run(this, input);
+    }
 
     private sealed class TwoHeads : nn.Module<Tensor, Tensor>, IStagedNetwork
     {

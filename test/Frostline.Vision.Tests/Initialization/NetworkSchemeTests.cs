@@ -15,6 +15,7 @@ public sealed class NetworkSchemeTests
     [InlineData("resnet18")]
     [InlineData("cifar-resnet20")]
     [InlineData("squeezenet1_1")]
+    [InlineData("hrnet-w18-small-v1")]
     public void Every_scheme_covers_every_network(string name)
     {
         using var network = TestNetworks.Create(name);

@@ -32,6 +32,7 @@ public sealed class CostTests
     [InlineData("cifar-resnet32", 1, 33, 31)]
     [InlineData("squeezenet1_0", 1, 227, 224)]
     [InlineData("squeezenet1_1", 2, 64, 75)]
+    [InlineData("hrnet-w18-small-v2", 2, 64, 32)]
     public void Shapes_are_those_of_running_it_and_the_composition_is_the_forward(string name, long batch, long height, long width)
     {
         using var network = TestNetworks.Create(name, classes: 7);

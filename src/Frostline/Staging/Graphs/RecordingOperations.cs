@@ -89,6 +89,12 @@ internal sealed class RecordingOperations : Operations
         return block.Apply(this, x);
     }
 
+    public override IReadOnlyList<Value> Group(Func<IReadOnlyList<Value>> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return body();
+    }
+
     public override IReadOnlyList<Value> Call(
         string name, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> function, IReadOnlyList<Value> inputs, ShapeFunction? shapes = null) =>
         throw new NotCompilableException($"\"{name}\" is opaque and cannot be recorded; write it in operations");

@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+using Frostline.Training.Losses;
+using TorchSharp;
+
+namespace Frostline.Vision.Pose;
+
+/// <summary>Options of <see cref="JointMseLoss"/>.</summary>
+public sealed class JointMseOptions
+{
+    /// <summary>The factor on the mean, above 0; default 0.5, as in the published code of HRNet. That of DCPose and FAMI-Pose has 1.</summary>
+    [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
+    public double Factor { get; set; } = 0.5;
+
+    /// <summary>The network's output that is read: heatmaps [B, J, H, W].</summary>
+    public string Output { get; set; } = "heatmaps";
+
+    /// <summary>The batch's field with the heatmaps that are wanted [B, J, H, W].</summary>
+    public string Target { get; set; } = "heatmap";
+
+    /// <summary>The batch's field with the weight of each joint [B, J]: 0 for a joint that is not labelled or lies outside.</summary>
+    public string Weight { get; set; } = "weight";
+}
+
+/// <summary>
+/// The squared error of heatmaps, each joint with its weight: factor · mean(((p - t) w)²) over samples, joints and places, joints of weight 0
+/// counted too (<c>JointsMSELoss</c> of Xiao et al., "Simple Baselines for Human Pose Estimation", ECCV 2018, and of HRNet).
+/// </summary>
+public sealed class JointMseLoss : ILoss
+{
+    private const string Reader = "loss joint-mse";
+
+    private readonly JointMseOptions _options;
+
+    /// <summary>Creates the loss.</summary>
+    /// <param name="options">Its options.</param>
+    /// <exception cref="FrostlineException">The factor is not above 0.</exception>
+    public JointMseLoss(JointMseOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Factor is not (> 0 and < double.PositiveInfinity))
+            throw new FrostlineException(FormattableString.Invariant($"the {Reader} has the factor {options.Factor}; it has to be above 0"));
+        _options = options;
+    }
+
+    /// <inheritdoc/>
+    public torch.Tensor Compute(IReadOnlyDictionary<string, torch.Tensor> outputs, IReadOnlyDictionary<string, torch.Tensor> fields)
+    {
+        var heatmaps = outputs.Output(_options.Output, Reader);
+        var (target, weight) = (fields.Field(_options.Target, Reader), fields.Field(_options.Weight, Reader));
+        if (heatmaps.dim() != 4 || !heatmaps.shape.SequenceEqual(target.shape) || !weight.shape.SequenceEqual(heatmaps.shape[..2]))
+            throw new FrostlineException(
+                $"the {Reader} reads {Shape(_options.Output, heatmaps)} beside {Shape(_options.Target, target)} and {Shape(_options.Weight, weight)}; heatmaps "
+                + "and targets have to have one shape [B, J, H, W], weights [B, J]: give pose-targets the network's stride, and the network as many joints as the data");
+        using Scalar minus = -1, factor = _options.Factor;
+        return heatmaps.add(target.to(heatmaps.dtype), minus).mul(weight.to(heatmaps.dtype).unsqueeze(2).unsqueeze(3)).square().mean().mul(factor);
+    }
+
+    private static string Shape(string name, torch.Tensor tensor) => $"\"{name}\" [{string.Join(", ", tensor.shape)}]";
+}
