@@ -138,7 +138,8 @@ public sealed class SameResultTests : IDisposable
         var recipe = Recipe.Parse(TextOf(name), "test.yaml", Fixtures.Repository, Registries.Create());
         var data = TrainingData.Open(recipe);
         var files = Enumerable.Range(0, data.Validate!.Count).Select(data.Validate.SourceOf);
-        var job = new PredictJob(new RunFolder(_folder.PathOf(folder)).Model, Registries.Create(), new PredictOptions { Threads = 2 });
+        using var model = LoadedModel.Open(new RunFolder(_folder.PathOf(folder)).Model, Registries.Create(), threads: 2);
+        var job = new PredictJob(model);
         return [.. job.Run(ImageDataset.Unlabelled(files)).Predictions.Select(prediction => prediction.Classes[0].Name)];
     }
 

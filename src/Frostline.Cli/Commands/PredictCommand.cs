@@ -5,6 +5,8 @@ using System.Text.Json;
 using Frostline.Cli.Shell;
 using Frostline.Training.Data;
 using Frostline.Training.Jobs;
+using Frostline.Training.Recipes;
+using Frostline.Training.Registration;
 using Frostline.Training.Runs;
 using Frostline.Vision.Data;
 
@@ -17,7 +19,13 @@ internal static class PredictCommand
 
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
-        var model = new Argument<string>("MODEL") { Description = "The model file: model.safetensors of a run folder." };
+        var model = new Argument<string>("MODEL") { Description = "The model file: model.safetensors of a run folder. Or a recipe, with --checkpoint." };
+        var checkpoint = new Option<string?>("--checkpoint")
+        {
+            Description = "With a recipe: any checkpoint that fits the recipe's network.",
+            HelpName = "FILE",
+        };
+        var set = CommonOptions.Set();
         var input = new Option<string[]>("--input")
         {
             Description = "Images, and folders that are searched for images.",
@@ -42,7 +50,7 @@ internal static class PredictCommand
         var json = CommonOptions.Json();
         var command = new Command("predict", "Classifies images with a model that frostline train wrote.")
         {
-            model, input, top, batch, skip, assemblies, threads, csv, json,
+            model, checkpoint, input, top, batch, skip, assemblies, set, threads, csv, json,
         };
         command.SetAction(result =>
         {
@@ -52,14 +60,16 @@ internal static class PredictCommand
             {
                 Top = result.GetValue(top) ?? 5,
                 BatchSize = result.GetValue(batch) ?? 32,
-                Threads = result.GetValue(threads),
                 Unreadable = result.GetValue(skip) ? UnreadablePolicy.Skip : UnreadablePolicy.Fail,
             };
             var images = ImageDataset.Unlabelled(Files(result.GetRequiredValue(input)));
             var registry = Registries.Create(result.GetRequiredValue(assemblies));
-            var job = new PredictJob(result.GetRequiredValue(model), registry, options);
+            using var loaded = Open(
+                result.GetRequiredValue(model), result.GetValue(checkpoint), result.GetRequiredValue(set), registry, result.GetValue(threads));
+            var job = new PredictJob(loaded, options);
             var prediction = ProgressBar.Show(
                 terminal, toCsv || toJson, "predict", progress => job.Run(images, progress, cancellation));
+            foreach (var remark in loaded.Remarks) terminal.Error.WriteLine($"remark: {remark}");
             if (toJson) terminal.Output.Write(JsonSerializer.Serialize(prediction, RunJson.Page) + "\n");
             else if (toCsv) WriteCsv(terminal.Output, prediction);
             else WriteTable(terminal.Output, prediction);
@@ -67,6 +77,16 @@ internal static class PredictCommand
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    /// <summary>The network of a model file, or of a recipe and a checkpoint.</summary>
+    private static LoadedModel Open(string path, string? checkpoint, string[] sets, Registry registry, int? threads)
+    {
+        var isRecipe = Path.GetExtension(path).ToUpperInvariant() is ".YAML" or ".YML";
+        if (isRecipe && checkpoint is null) throw new FrostlineException($"{path} is a recipe; say which weights by --checkpoint FILE");
+        if (!isRecipe && (checkpoint is not null || sets.Length > 0))
+            throw new FrostlineException($"{path} is a model file, which takes neither --checkpoint nor --set; give a recipe instead of it");
+        return isRecipe ? LoadedModel.Open(Recipe.Load(path, registry, sets), checkpoint!, registry, threads) : LoadedModel.Open(path, registry, threads);
     }
 
     /// <summary>The images that paths mean: files as they are, folders searched; each once, in the order given.</summary>

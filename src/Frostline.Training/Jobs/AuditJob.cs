@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 using Frostline.Checkpoints;
 using Frostline.Freezing;
 using Frostline.Initialization;
-using Frostline.Training.Data;
 using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
 using Frostline.Training.Runs;

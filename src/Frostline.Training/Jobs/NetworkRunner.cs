@@ -19,19 +19,24 @@ public sealed class NetworkRunner
 
     /// <summary>Prepares to run a network.</summary>
     /// <param name="network">The network; it stays the caller's.</param>
-    /// <exception cref="FrostlineException">The network is neither staged nor a module from a tensor to a tensor.</exception>
-    public NetworkRunner(torch.nn.Module network)
+    /// <param name="outputs">The names of what it puts out, of a staged network any tensors of its stages; null for its own outputs.</param>
+    /// <exception cref="FrostlineException">
+    /// The network is neither staged nor a module from a tensor to a tensor, or has no output of such a name.
+    /// </exception>
+    public NetworkRunner(torch.nn.Module network, IReadOnlyList<string>? outputs = null)
     {
         ArgumentNullException.ThrowIfNull(network);
         Network = network;
         if (network is IStagedNetwork staged)
         {
-            (Inputs, Outputs) = (staged.Inputs, staged.Outputs);
-            var schedule = StageSchedule.Whole(staged, null);
+            (Inputs, Outputs) = (staged.Inputs, outputs ?? staged.Outputs);
+            var schedule = StageSchedule.Whole(staged, outputs);
             _run = fields => StagedForward.Run(schedule, fields);
         }
         else if (network is torch.nn.Module<torch.Tensor, torch.Tensor> plain)
         {
+            if (outputs is not null && !outputs.SequenceEqual(s_plainOutputs, StringComparer.Ordinal))
+                throw new FrostlineException($"{network.GetType().Name} shows no stages: it puts out \"{s_plainOutputs[0]}\" alone, not {string.Join(", ", outputs)}");
             (Inputs, Outputs) = (s_plainInputs, s_plainOutputs);
             _run = fields => new Dictionary<string, torch.Tensor>(StringComparer.Ordinal)
             {

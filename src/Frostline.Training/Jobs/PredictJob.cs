@@ -1,9 +1,5 @@
 using System.Globalization;
-using Frostline.Checkpoints;
-using Frostline.Initialization;
-using Frostline.Native;
 using Frostline.Training.Data;
-using Frostline.Training.Registration;
 using TorchSharp;
 
 namespace Frostline.Training.Jobs;
@@ -19,9 +15,6 @@ public sealed record PredictOptions
 
     /// <summary>How many threads read samples ahead, at least 1; default 2.</summary>
     public int Workers { get; init; } = 2;
-
-    /// <summary>How many threads libtorch computes with; null for the physical cores.</summary>
-    public int? Threads { get; init; }
 
     /// <summary>What an unreadable sample does; default: it ends the job with an error that names it.</summary>
     public UnreadablePolicy Unreadable { get; init; } = UnreadablePolicy.Fail;
@@ -49,27 +42,23 @@ public sealed record PredictResult(
     string Model, string Network, IReadOnlyList<Prediction> Predictions, IReadOnlyList<string> Unreadable);
 
 /// <summary>
-/// Classifies samples with a model file, which says by itself which network it holds, what its outputs mean and how a sample
-/// becomes its input.
+/// Classifies samples with a network whose weights are loaded.
 /// </summary>
 public sealed class PredictJob
 {
     private const string LogitsName = "logits";
 
-    private readonly string _model;
-    private readonly Registry _registry;
+    private readonly LoadedModel _model;
     private readonly PredictOptions _options;
 
     /// <summary>Prepares the job; nothing is touched.</summary>
-    /// <param name="model">The model file.</param>
-    /// <param name="registry">The networks and transforms that there are.</param>
+    /// <param name="model">The network with its weights; it stays the caller's.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <exception cref="FrostlineException">A number in the options is less than 1.</exception>
-    public PredictJob(string model, Registry registry, PredictOptions? options = null)
+    public PredictJob(LoadedModel model, PredictOptions? options = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(model);
-        ArgumentNullException.ThrowIfNull(registry);
-        (_model, _registry, _options) = (model, registry, options ?? new PredictOptions());
+        ArgumentNullException.ThrowIfNull(model);
+        (_model, _options) = (model, options ?? new PredictOptions());
         if (_options.Top < 1)
             throw new FrostlineException($"the number of classes to report is {_options.Top}; it has to be at least 1");
     }
@@ -79,25 +68,20 @@ public sealed class PredictJob
     /// <param name="progress">Is told the batches done and in all; null for nobody.</param>
     /// <param name="cancellation">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="FrostlineException">
-    /// The file is no model file or does not fit its network, the network is no classifier, or a sample cannot be read.
+    /// The network is no classifier, or a sample cannot be read.
     /// </exception>
     public PredictResult Run(IDataset samples, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        var description = Describe();
-        NativeRuntime.Load(_options.Threads);
-        var context = new BuildContext { Folder = Directory.GetCurrentDirectory(), Classes = description.Classes, Facts = description.Facts };
-        using var network = DeferredInitialization.Construct(() => description.Model.Create(context));
-        ModelFile.Load(network, _model);
-        network.eval();
-        var runner = new NetworkRunner(network);
+        var description = _model.Description;
+        var runner = new NetworkRunner(_model.Network) { TestTime = _model.TestTime };
         using var loader = new BatchLoader(samples, new BatchLoaderOptions
         {
             BatchSize = _options.BatchSize,
             Workers = _options.Workers,
             Sampling = SamplingMode.Sequential,
             Unreadable = _options.Unreadable,
-            Transforms = [.. description.Transform.Select(item => item.Create(context))],
+            Transforms = _model.Transform,
         });
 
         var predictions = new List<Prediction>();
@@ -112,32 +96,24 @@ public sealed class PredictJob
         }
 
         return new PredictResult(
-            Path.GetFileName(_model), description.Model.Name, predictions, [.. loader.Skipped.Select(skip => skip.Reason)]);
-    }
-
-    private ModelDescription Describe()
-    {
-        using var file = Checkpoint.Open(_model);
-        return ModelDescription.Read(file, _registry)
-            ?? throw new FrostlineException(
-                $"{_model} does not say which network it holds; give a model file that frostline train wrote");
+            Path.GetFileName(_model.Source), description.Model.Name, predictions, [.. loader.Skipped.Select(skip => skip.Reason)]);
     }
 
     /// <summary>The network's outputs, row by row.</summary>
     private float[] ScoresOf(NetworkRunner runner, HostBatch batch, out int count)
     {
         using var scope = torch.NewDisposeScope();
-        var outputs = runner.Run(HostTensors.Of(batch, torch.CPU));
+        var outputs = runner.Run(HostTensors.Of(batch, _model.Device));
         var logits = outputs.GetValueOrDefault(LogitsName) ?? (outputs.Count == 1 ? outputs.Values.Single() : null);
         if (logits is not { Dimensions: 2 })
         {
             var shapes = outputs.Select(output => $"{output.Key} [{string.Join(", ", output.Value.shape)}]");
             throw new FrostlineException(
-                $"{_model} holds no classifier: its network puts out {string.Join(", ", shapes)}, not one score a class");
+                $"{_model.Source} holds no classifier: its network puts out {string.Join(", ", shapes)}, not one score a class");
         }
 
         count = (int)logits.shape[1];
-        return logits.to(torch.float32).contiguous().data<float>().ToArray();
+        return logits.to(torch.float32).cpu().contiguous().data<float>().ToArray();
     }
 
     private IReadOnlyList<ClassProbability> TopOf(ReadOnlySpan<float> scores, ClassMap? classes)
@@ -145,7 +121,7 @@ public sealed class PredictJob
         if (classes is not null && classes.Names.Count != scores.Length)
         {
             throw new FrostlineException(
-                $"{_model} names {classes.Names.Count} classes, and its network puts out {scores.Length}; the file is damaged");
+                $"{_model.Source} names {classes.Names.Count} classes, and its network puts out {scores.Length}; the file is damaged");
         }
 
         var probabilities = classes is { MultiLabel: true } ? Sigmoids(scores) : Softmax(scores);

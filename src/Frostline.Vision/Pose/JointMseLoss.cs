@@ -47,7 +47,7 @@ public sealed class JointMseLoss : ILoss
     {
         var heatmaps = outputs.Output(_options.Output, Reader);
         var (target, weight) = (fields.Field(_options.Target, Reader), fields.Field(_options.Weight, Reader));
-        if (heatmaps.dim() != 4 || !heatmaps.shape.SequenceEqual(target.shape) || !weight.shape.SequenceEqual(heatmaps.shape[..2]))
+        if (heatmaps.dim() != 4 || !heatmaps.shape.SequenceEqual(target.shape) || !weight.shape.AsSpan().SequenceEqual(heatmaps.shape.AsSpan(0, 2)))
             throw new FrostlineException(
                 $"the {Reader} reads {Shape(_options.Output, heatmaps)} beside {Shape(_options.Target, target)} and {Shape(_options.Weight, weight)}; heatmaps "
                 + "and targets have to have one shape [B, J, H, W], weights [B, J]: give pose-targets the network's stride, and the network as many joints as the data");

@@ -14,6 +14,7 @@ public sealed class FrozenPrefixTests
     public static TheoryData<string, string> Networks => new()
     {
         { "resnet18", "fc" }, { "resnet18", "layer4 | fc" }, { "resnet50", "fc" }, { "cifar-resnet20", "linear" }, { "squeezenet1_0", "classifier" }, { "squeezenet1_1", "classifier | features.12" },
+        { "hrnet-w18-small-v1", "classifier" }, { "hrnet-w18-small-v1", "stage4 | incre_modules | downsamp_modules | final_layer | classifier" },
     };
 
     [Theory]

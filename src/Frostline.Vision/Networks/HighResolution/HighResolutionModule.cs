@@ -10,24 +10,23 @@ namespace Frostline.Vision.Networks;
 /// </summary>
 internal sealed class HighResolutionModule : nn.Module
 {
-    private readonly ModuleSlots<Sequential> _branches;
-    private readonly ModuleSlots<ModuleSlots<Sequential>> _fuses;
+    private readonly ModuleSlots<Sequential> branches;
+    private readonly ModuleSlots<ModuleSlots<Sequential>> fuse_layers;
     private readonly int _inputs;
     private readonly int _outputs;
 
     /// <summary>Creates the module.</summary>
     /// <param name="layout">The network's sizes.</param>
-    /// <param name="branches">How many branches it has.</param>
+    /// <param name="count">How many branches it has.</param>
     /// <param name="outputs">How many it puts out, from the highest resolution on.</param>
-    public HighResolutionModule(HRNetLayout layout, int branches, int outputs)
+    public HighResolutionModule(HRNetLayout layout, int count, int outputs)
         : base(nameof(HighResolutionModule))
     {
-        (_inputs, _outputs) = (branches, outputs);
-        _branches = new(Enumerable.Range(0, branches).Select(i => Branch(layout.ChannelsOf(i), layout.Blocks)));
-        _fuses = new(Enumerable.Range(0, outputs).Select(to =>
-            new ModuleSlots<Sequential>(Enumerable.Range(0, branches).Select(from => Fuse(layout, from, to)))));
-        register_module("branches", _branches);
-        register_module("fuse_layers", _fuses);
+        (_inputs, _outputs) = (count, outputs);
+        branches = new(Enumerable.Range(0, count).Select(i => Branch(layout.ChannelsOf(i), layout.Blocks)));
+        fuse_layers = new(Enumerable.Range(0, outputs).Select(to =>
+            new ModuleSlots<Sequential>(Enumerable.Range(0, count).Select(from => Fuse(layout, from, to)))));
+        RegisterComponents();
     }
 
     /// <summary>What it computes.</summary>
@@ -36,7 +35,7 @@ internal sealed class HighResolutionModule : nn.Module
     /// <returns>What each branch that is put out becomes, of the same shapes.</returns>
     public IReadOnlyList<Value> Apply(Operations operations, IReadOnlyList<Value> x)
     {
-        Value[] y = [.. Enumerable.Range(0, _inputs).Select(i => operations.Call(_branches[i]!, x[i]))];
+        Value[] y = [.. Enumerable.Range(0, _inputs).Select(i => operations.Call(branches[i]!, x[i]))];
         return [.. Enumerable.Range(0, _outputs).Select(to => Exchange(operations, y, to))];
     }
 
@@ -67,7 +66,7 @@ internal sealed class HighResolutionModule : nn.Module
 
         Value Term(int from)
         {
-            if (_fuses[to]![from] is not { } fuse) return y[from];
+            if (fuse_layers[to]![from] is not { } fuse) return y[from];
             var term = operations.Call(fuse, y[from]);
             return from < to ? term : operations.Resize(term, y[to].Shape[2], y[to].Shape[3], ResizeMode.Nearest);
         }
