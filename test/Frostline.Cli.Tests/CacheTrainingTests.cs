@@ -151,9 +151,9 @@ public sealed class CacheTrainingTests : IDisposable
     [InlineData("prefix.max-gigabytes=0.000001", false)]
     public void A_resumed_training_keeps_the_order_of_a_store_that_outgrew_memory_though_now_it_would_fit_or_there_is_none(string now, bool isUsed)
     {
-        string[] little = ["prefix.cache=on", "prefix.memory-gigabytes=0", "data.batch-size=2"];
+        string[] little = ["prefix.cache=on", "prefix.memory-gigabytes=0", "train.batch-size=2"];
         var straight = Train("straight", little).Summary;
-        Assert.Equal(12, straight.Prefix.Cache!.ShuffleChunk);
+        Assert.Equal(8, straight.Prefix.Cache!.ShuffleChunk);
         Assert.Contains("chunk by chunk", straight.Prefix.Cache.Reason, StringComparison.Ordinal);
         Train("other-order", [.. little, "prefix.memory-gigabytes=1"]);
         Assert.NotEqual(_project.ModelIn("straight"), _project.ModelIn("other-order"));
@@ -165,7 +165,7 @@ public sealed class CacheTrainingTests : IDisposable
 
         Directory.Delete(_project.PathOf("features"), recursive: true);
         var resumed = Train("broken", [.. little, now]).Summary;
-        Assert.Equal((isUsed, 12), (resumed.Prefix.Cache!.Used, resumed.Prefix.Cache.ShuffleChunk));
+        Assert.Equal((isUsed, 8), (resumed.Prefix.Cache!.Used, resumed.Prefix.Cache.ShuffleChunk));
         Assert.Equal(_project.ModelIn("straight"), _project.ModelIn("broken"));
     }
 
