@@ -1,6 +1,7 @@
 using Frostline.Training.Data;
 using Frostline.Training.Registration;
 using Frostline.Vision.Data;
+using Frostline.Vision.Pose;
 
 namespace Frostline.Vision;
 
@@ -35,8 +36,11 @@ internal static class DataRegistration
         Add<Scale>(transforms, "scale", "divides every value");
         Add<ValueRange>(transforms, "value-range", "maps grey levels to a range");
         Add<Normalize>(transforms, "normalize", "subtracts a mean and divides by a deviation");
+        Add<PoseAugment>(transforms, "pose-augment", "scales, turns and mirrors what is seen of a person at random, or half of the person");
+        Add<PoseCrop>(transforms, "pose-crop", "cuts out a person as a network of pose sees it");
+        Add<PoseTargets>(transforms, "pose-targets", "makes the heatmaps that a network of pose learns");
     }
 
     private static void Add<T>(Catalog<ITransform> transforms, string name, string summary)
-        where T : ImageTransform, new() => transforms.Register<T>(name, summary, (transform, _) => transform);
+        where T : class, ITransform, new() => transforms.Register<T>(name, summary, (transform, _) => transform);
 }

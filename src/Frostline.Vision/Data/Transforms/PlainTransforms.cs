@@ -7,6 +7,9 @@ namespace Frostline.Vision.Data;
 /// <summary><c>flip</c>: mirrors at random: <c>flip: 0.5</c> or <c>flip: { horizontal: 0.5, vertical: 0.5 }</c>.</summary>
 public sealed class Flip : ImageTransform, IDiscreteTransform
 {
+    /// <inheritdoc/>
+    private protected override bool MovesPixels => true;
+
     /// <summary>The probability of exchanging left and right. Default: 0.5.</summary>
     [Shorthand]
     [Range(0d, 1d)]
@@ -70,6 +73,9 @@ public enum PaddingMode
 /// <summary><c>pad</c>: adds a border: <c>pad: 4</c>.</summary>
 public sealed class Pad : ImageTransform
 {
+    /// <inheritdoc/>
+    private protected override bool MovesPixels => true;
+
     /// <summary>Pixels added to each side.</summary>
     [Shorthand, RequiredKey]
     [Range(0, 1 << 12)]

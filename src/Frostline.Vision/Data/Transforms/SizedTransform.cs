@@ -6,6 +6,9 @@ namespace Frostline.Vision.Data;
 /// <summary>A transform that results in one size, given as a square or as height and width.</summary>
 public abstract class SizedTransform : ImageTransform
 {
+    /// <inheritdoc/>
+    private protected override bool MovesPixels => true;
+
     /// <summary>The side of a square result, in pixels.</summary>
     [Shorthand]
     [Range(1, 1 << 16)]
