@@ -20,6 +20,7 @@ internal static class DataRegistration
             "idx",
             "grey images in IDX files, as MNIST and Fashion-MNIST, gzipped or not",
             Idx.Open);
+        RegisterPose(registry.Datasets);
 
         var transforms = registry.Transforms;
         Add<Resize>(transforms, "resize", "resamples to a short side or an exact size");
@@ -39,6 +40,16 @@ internal static class DataRegistration
         Add<PoseAugment>(transforms, "pose-augment", "scales, turns and mirrors what is seen of a person at random, or half of the person");
         Add<PoseCrop>(transforms, "pose-crop", "cuts out a person as a network of pose sees it");
         Add<PoseTargets>(transforms, "pose-targets", "makes the heatmaps that a network of pose learns");
+    }
+
+    private static void RegisterPose(Catalog<IDataset> datasets)
+    {
+        datasets.Register<CocoKeypointsOptions>(
+            "coco-keypoints", "people and their joints in images, annotated in COCO's format, or found by a detector", KeypointData.OpenCoco);
+        datasets.Register<PoseTrackOptions>(
+            "posetrack", "people and their joints in frames of videos, annotated as PoseTrack 2018 or 2017, with the frames around them", KeypointData.OpenPoseTrack);
+        datasets.Register<SimulatedVideoOptions>(
+            "simulated-video", "simulated videos: stills annotated in COCO's format, moved smoothly, with exact joints", SimulatedVideo.Open);
     }
 
     private static void Add<T>(Catalog<ITransform> transforms, string name, string summary)

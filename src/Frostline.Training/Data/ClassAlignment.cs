@@ -58,6 +58,9 @@ public sealed class ClassAlignment : IDataset
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Problems => _inner.Problems;
+
+    /// <inheritdoc/>
     public IReadOnlyList<int> LabelsOf(int index) => [.. _inner.LabelsOf(index).Select(label => _map[label])];
 
     /// <inheritdoc/>

@@ -39,6 +39,12 @@ public interface IDataset
     /// <summary>Where a sample comes from, for messages.</summary>
     string SourceOf(int index);
 
+    /// <summary>
+    /// What is wrong in the data set's files and what was done about it, one line each, such as entries that are left out; a training writes them into
+    /// its log. None by default.
+    /// </summary>
+    IReadOnlyList<string> Problems => [];
+
     /// <summary>Reads and decodes a sample, before any transform.</summary>
     /// <exception cref="UnreadableSampleException">The sample's file is missing, damaged or of an unknown format.</exception>
     Sample Read(int index);

@@ -44,6 +44,9 @@ public sealed class SubsetDataset : IDataset
     public IDataset Origin => _whole.Origin;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Problems => _whole.Problems;
+
+    /// <inheritdoc/>
     public IReadOnlyList<int> LabelsOf(int index) => _whole.LabelsOf(Indices[index]);
 
     /// <inheritdoc/>

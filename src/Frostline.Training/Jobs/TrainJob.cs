@@ -94,6 +94,7 @@ public sealed class TrainJob
         if (checkpoint is not null) NoteOtherThreads(checkpoint.State.Threads, bench.Threads, observer);
         var data = bench.OpenData();
         observer.Note($"{data.Train.Count} samples to train on, {data.Validate?.Count ?? 0} to validate on");
+        foreach (var problem in data.Problems()) observer.Note($"warning: {problem}");
         using var network = bench.CreateNetwork(data);
         var report = Initialize(bench, network, data, checkpoint, observer);
         var plan = bench.CreatePlan();

@@ -71,6 +71,14 @@ public sealed class TrainingData
         });
     }
 
+    /// <summary>What is wrong in the files of the data, each thing once; of very many the first, and how many more there are.</summary>
+    internal IReadOnlyList<string> Problems()
+    {
+        const int most = 50;
+        List<string> all = [.. Train.Problems.Concat(Validate?.Problems ?? []).Distinct(StringComparer.Ordinal)];
+        return all.Count <= most ? all : [.. all.Take(most), $"{all.Count - most} more problems of the data are not listed"];
+    }
+
     /// <summary>The same data as a model means it: its classes numbered as the model has them, and the facts that the model was made with.</summary>
     /// <param name="model">What the model says of itself.</param>
     /// <exception cref="FrostlineException">The data has a class that the model does not know.</exception>

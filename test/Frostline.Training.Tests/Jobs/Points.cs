@@ -19,6 +19,9 @@ public sealed class PointsOptions
     /// <summary>A point whose coordinates are NaN; default none.</summary>
     public int? Broken { get; set; }
 
+    /// <summary>How many problems the data is to have; default none.</summary>
+    public int Problems { get; set; }
+
     /// <summary>Names of the classes; default three.</summary>
     public IReadOnlyList<string> Classes { get; set; } = ["left", "right", "top"];
 }
@@ -36,6 +39,8 @@ public sealed class Points(PointsOptions options) : IDataset
         options.MultiLabel ? [.. Enumerable.Range(0, Classes.Names.Count).Where(k => (index >> k) % 2 == 1)] : [index % Classes.Names.Count];
 
     public string SourceOf(int index) => $"point-{index}";
+
+    public IReadOnlyList<string> Problems => [.. Enumerable.Range(0, options.Problems).Select(i => $"entry {i} is left out")];
 
     public Sample Read(int index)
     {

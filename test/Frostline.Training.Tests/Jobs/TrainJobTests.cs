@@ -78,6 +78,18 @@ public sealed class TrainJobTests
     }
 
     [Fact]
+    public void TheLogNamesTheProblemsOfTheDataAndOfVeryManyHowManyMore()
+    {
+        using var bench = new RecipeBench();
+        bench.Train("train.epochs=1", "data.train.problems=2", "data.validate.problems=53");
+        var warnings = File.ReadAllLines(bench.Folder().Log).Where(line => line.Contains("warning: ", StringComparison.Ordinal)).ToList();
+        // Both sets have the first two, which are said once.
+        Assert.Equal(51, warnings.Count);
+        Assert.EndsWith("warning: entry 0 is left out", warnings[0], StringComparison.Ordinal);
+        Assert.EndsWith("warning: 3 more problems of the data are not listed", warnings[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void CancelledAndResumedGivesTheSameBytes()
     {
         using var bench = new RecipeBench();

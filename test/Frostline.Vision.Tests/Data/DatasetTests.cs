@@ -288,11 +288,13 @@ public sealed class DatasetTests
     {
         var registry = new Registry();
         new VisionExtension().Register(registry);
-        Assert.Equal(["cifar10-binary", "idx", "image-folder", "image-list"], registry.Datasets.Entries.Select(e => e.Name));
+        Assert.Equal(
+            ["cifar10-binary", "coco-keypoints", "idx", "image-folder", "image-list", "posetrack", "simulated-video"],
+            registry.Datasets.Entries.Select(e => e.Name));
         Assert.Equal(
             [
                 "center-crop", "channel-order", "channels", "color-jitter", "flip", "grayscale", "normalize", "pad",
-                "random-crop", "random-erasing", "random-resized-crop", "resize", "scale", "value-range",
+                "pose-augment", "pose-crop", "pose-targets", "random-crop", "random-erasing", "random-resized-crop", "resize", "scale", "value-range",
             ],
             registry.Transforms.Entries.Select(e => e.Name));
         Assert.True(registry.Transforms.TryGet("resize", out var resize));
