@@ -52,7 +52,9 @@ public sealed class JointMseLoss : ILoss
                 $"the {Reader} reads {Shape(_options.Output, heatmaps)} beside {Shape(_options.Target, target)} and {Shape(_options.Weight, weight)}; heatmaps "
                 + "and targets have to have one shape [B, J, H, W], weights [B, J]: give pose-targets the network's stride, and the network as many joints as the data");
         using Scalar minus = -1, factor = _options.Factor;
-        return heatmaps.add(target.to(heatmaps.dtype), minus).mul(weight.to(heatmaps.dtype).unsqueeze(2).unsqueeze(3)).square().mean().mul(factor);
+        // Not square(), which makes a number that nothing holds.
+        var error = heatmaps.add(target.to(heatmaps.dtype), minus).mul(weight.to(heatmaps.dtype).unsqueeze(2).unsqueeze(3));
+        return error.mul(error).mean().mul(factor);
     }
 
     private static string Shape(string name, torch.Tensor tensor) => $"\"{name}\" [{string.Join(", ", tensor.shape)}]";
