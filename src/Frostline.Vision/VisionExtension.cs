@@ -11,6 +11,7 @@ public sealed class VisionExtension : IFrostlineExtension
     {
         ArgumentNullException.ThrowIfNull(registry);
         NetworkRegistration.Register(registry.Networks);
+        PoseNetworkRegistration.Register(registry);
         DataRegistration.Register(registry);
         PoseRegistration.Register(registry);
     }

@@ -93,10 +93,9 @@ public sealed class ExportJob
 
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var inputs = SamplesOf(data, description, staged, bench.Device);
-        var samples = (int)inputs.Values.First().shape[0];
+        var (inputs, samples) = SamplesOf(data, description, staged, bench.Device);
         var batch = _options.DynamicBatch ? samples : _options.Batch;
-        var given = inputs.ToDictionary(input => input.Key, input => Rows(input.Value, batch), StringComparer.Ordinal);
+        var given = inputs.ToDictionary(input => input.Key, input => Rows(input.Value, samples, batch), StringComparer.Ordinal);
         var shapes = given.ToDictionary(input => input.Key, IReadOnlyList<long> (input) => input.Value.shape, StringComparer.Ordinal);
         var model = OnnxExport.Write(staged, shapes, new OnnxExportOptions
         {
@@ -113,11 +112,12 @@ public sealed class ExportJob
             _options.Output, model.Length, _options.Opset, Sizes(given), Sizes(expected), error, Math.Min(samples, batch), remarks);
     }
 
-    /// <summary>So many rows, the samples again and again where there are fewer.</summary>
-    private static torch.Tensor Rows(torch.Tensor samples, long batch)
+    /// <summary>The rows of so many samples, the samples again and again where there are fewer.</summary>
+    private static torch.Tensor Rows(torch.Tensor tensor, int samples, int batch)
     {
-        var rows = Enumerable.Range(0, (int)batch).Select(row => (long)(row % samples.shape[0])).ToArray();
-        return samples.index_select(0, torch.tensor(rows));
+        var each = tensor.shape[0] / samples;
+        var rows = Enumerable.Range(0, batch).SelectMany(i => Enumerable.Range(0, (int)each).Select(row => (i % samples * each) + row)).ToArray();
+        return tensor.index_select(0, torch.tensor(rows));
     }
 
     private Dictionary<string, IReadOnlyList<long>> Sizes(IReadOnlyDictionary<string, torch.Tensor> tensors) => tensors.ToDictionary(
@@ -125,7 +125,7 @@ public sealed class ExportJob
         IReadOnlyList<long> (tensor) => [_options.DynamicBatch ? -1 : tensor.Value.shape[0], .. tensor.Value.shape.Skip(1)], StringComparer.Ordinal);
 
     /// <summary>The first samples, prepared as for validation.</summary>
-    private static Dictionary<string, torch.Tensor> SamplesOf(
+    private static (Dictionary<string, torch.Tensor> Inputs, int Count) SamplesOf(
         TrainingData data, ModelDescription? description, IStagedNetwork network, torch.Device device)
     {
         var transform = description?.Transform.Select(item => item.Create(data.Context)).ToList();
@@ -133,11 +133,12 @@ public sealed class ExportJob
         using var loader = data.LoaderOf(new SubsetDataset(dataset, [.. Enumerable.Range(0, Math.Min(MostSamples, dataset.Count))]), transform);
         using var batch = loader.Epoch(0).First();
         var fields = HostTensors.Of(batch, device);
-        return network.Inputs.ToDictionary(
+        var inputs = network.Inputs.ToDictionary(
             name => name,
             name => fields.TryGetValue(name, out var tensor)
                 ? tensor
                 : throw new FrostlineException($"the data has no field \"{name}\", which the network reads"),
             StringComparer.Ordinal);
+        return (inputs, batch.Count);
     }
 }

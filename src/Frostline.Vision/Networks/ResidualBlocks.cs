@@ -23,14 +23,15 @@ public sealed class BasicBlock : Block
     /// <param name="inputs">Channels that it reads.</param>
     /// <param name="width">Channels of its convolutions.</param>
     /// <param name="stride">Stride of the first convolution and of the shortcut.</param>
-    public BasicBlock(int inputs, int width, int stride)
+    /// <param name="projects">Whether the shortcut has a convolution and a norm even where it could be the identity; default false.</param>
+    public BasicBlock(int inputs, int width, int stride, bool projects = false)
         : base(nameof(BasicBlock))
     {
         conv1 = nn.Conv2d(inputs, width, 3, stride, padding: 1, bias: false);
         bn1 = nn.BatchNorm2d(width);
         conv2 = nn.Conv2d(width, width, 3, padding: 1, bias: false);
         bn2 = nn.BatchNorm2d(width);
-        downsample = Shortcut.Create(inputs, width * Expansion, stride);
+        downsample = Shortcut.Create(inputs, width * Expansion, stride, projects);
         RegisterComponents();
     }
 
@@ -93,7 +94,7 @@ public sealed class Bottleneck : Block
 internal static class Shortcut
 {
     /// <summary>A 1 x 1 convolution and a norm, or null where the shortcut is the identity.</summary>
-    public static Sequential? Create(int inputs, int outputs, int stride) => inputs == outputs && stride == 1
+    public static Sequential? Create(int inputs, int outputs, int stride, bool projects = false) => inputs == outputs && stride == 1 && !projects
         ? null
         : nn.Sequential(("0", nn.Conv2d(inputs, outputs, 1, stride, bias: false)), ("1", nn.BatchNorm2d(outputs)));
 }

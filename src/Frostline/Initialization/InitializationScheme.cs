@@ -26,14 +26,14 @@ public sealed partial class InitializationScheme
     public string Name { get; }
 
     /// <summary>
-    /// PyTorch's defaults, layer by layer (each layer's <c>reset_parameters</c>): convolutions, transposed ones too, and
+    /// PyTorch's defaults, layer by layer (each layer's <c>reset_parameters</c>): convolutions, transposed and deformable ones too, and
     /// linear layers <c>kaiming_uniform(a = sqrt(5))</c>, which is uniform within 1 / sqrt(fan in), with their bias in the
     /// same range; norms weight 1 and bias 0, running mean 0, running variance 1, counter 0; embeddings normal(0, 1); PReLU
     /// 0.25.
     /// </summary>
     public static InitializationScheme PyTorch { get; } = new InitializationScheme("pytorch")
-        .Add(["Convolution", "ConvolutionTranspose", "Linear"], "weight", new KaimingUniform(slope: Math.Sqrt(5)))
-        .Add(["Convolution", "ConvolutionTranspose", "Linear"], "bias", new FanInBias())
+        .Add(["Convolution", "ConvolutionTranspose", "DeformableConvolution", "Linear"], "weight", new KaimingUniform(slope: Math.Sqrt(5)))
+        .Add(["Convolution", "ConvolutionTranspose", "DeformableConvolution", "Linear"], "bias", new FanInBias())
         .Add(["Embedding", "EmbeddingBag"], "weight", new Normal())
         .Add(["PReLU"], "weight", new Constant(0.25))
         .Add(Norms, "weight", Constant.Ones)

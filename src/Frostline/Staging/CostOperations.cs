@@ -156,6 +156,24 @@ public sealed class CostOperations : Operations
     }
 
     /// <inheritdoc/>
+    public override Value Scale(Value x, double factor) => New(Cast(x).Shape, "product");
+
+    /// <inheritdoc/>
+    public override Value Translate(Value x, Value translation)
+    {
+        var (map, moved) = (Map(x), Cast(translation));
+        Translation.Check(map.Shape, moved.Shape);
+        Save(map.Storage);
+
+        // Where each element is taken from.
+        var grid = New([map.Shape[0], map.Shape[2], map.Shape[3], 2], "translation");
+        Save(grid.Storage);
+        var output = New(map.Shape, "translation");
+        Release(grid.Storage);
+        return output;
+    }
+
+    /// <inheritdoc/>
     public override Value Concatenate(IReadOnlyList<Value> values, int dimension = 1)
     {
         ArgumentNullException.ThrowIfNull(values);

@@ -130,6 +130,21 @@ public sealed class EagerOperations : Operations
     }
 
     /// <inheritdoc/>
+    public override Value Scale(Value x, double factor)
+    {
+        using Scalar held = factor;
+        return Wrap(Unwrap(x).mul(held));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="FrostlineException">The shapes do not fit.</exception>
+    public override Value Translate(Value x, Value translation)
+    {
+        Translation.Check(x.Shape, translation.Shape);
+        return Wrap(Translation.Run(Unwrap(x), Unwrap(translation)));
+    }
+
+    /// <inheritdoc/>
     public override Value Concatenate(IReadOnlyList<Value> values, int dimension = 1) => Wrap(cat([.. values.Select(Unwrap)], dimension));
 
     /// <inheritdoc/>

@@ -48,6 +48,17 @@ public abstract class Operations
     /// <summary>The sum of two values of one shape.</summary>
     public abstract Value Add(Value a, Value b);
 
+    /// <summary>A value times a number.</summary>
+    public abstract Value Scale(Value x, double factor);
+
+    /// <summary>
+    /// Each map of a batch moved by a translation of its own, between its elements bilinearly, with zeros from outside: the element at (row i,
+    /// column j) becomes what was at (i - down, j - right). Gradients go to the map and to the translation.
+    /// </summary>
+    /// <param name="x">Maps <c>[N, C, H, W]</c>.</param>
+    /// <param name="translation"><c>[N, 2]</c>, in elements: how far to the right, then how far down.</param>
+    public abstract Value Translate(Value x, Value translation);
+
     /// <summary>The values behind each other along a dimension; default the channels.</summary>
     public abstract Value Concatenate(IReadOnlyList<Value> values, int dimension = 1);
 
@@ -101,6 +112,9 @@ public abstract class Operations
 
     /// <summary>max(x, 0).</summary>
     public Value Relu(Value x) => Activation(ActivationKind.Relu, x);
+
+    /// <summary>The difference of two values of one shape.</summary>
+    public Value Subtract(Value a, Value b) => Add(a, Scale(b, -1));
 
     /// <summary>A convolution, then a norm.</summary>
     public Value ConvolutionNorm(Convolution convolution, nn.Module<Tensor, Tensor> norm, Value x) => Norm(norm, Convolution(convolution, x));

@@ -22,6 +22,10 @@ public static class OperationBodies
         ["a convolution that two read"] = (parts, o, x) => parts.Shared(o, o.Convolution(parts.Convolution(6, 6, 3), x)),
         ["residual"] = (parts, o, x) => o.AddRelu(o.ConvolutionNorm(parts.Convolution(6, 6, 3), parts.Norm(6), x), x),
         ["a sum with itself"] = (_, o, x) => BodyParts.Twice(o, o.Relu(x)),
+        ["a difference"] = (parts, o, x) => o.Subtract(o.Scale(x, 0.25), o.Convolution(parts.Convolution(6, 6, 3), x)),
+        ["translation"] = (parts, o, x) => o.Translate(x, o.Linear(parts.Add(nn.Linear(6, 2)), o.Flatten(o.AdaptiveAveragePool(1, 1, x)))),
+        ["translation of one row"] = (parts, o, x) =>
+            o.Translate(o.Slice(x, 2, 4, 5), o.Scale(o.Linear(parts.Add(nn.Linear(6, 2)), o.Flatten(o.AdaptiveAveragePool(1, 1, x))), 3)),
         ["pools"] = (_, o, x) => o.AveragePool(Window.Square(2, 1), o.MaxPool(Window.Square(3, 2, 1, ceiling: true), x), countPadding: false),
         ["adaptive pool, flatten, linear, norm"] = (parts, o, x) => o.Norm(parts.Norm1(5), o.Linear(parts.Add(nn.Linear(24, 5)), o.Flatten(o.AdaptiveAveragePool(2, 2, x)))),
         ["relu6 and sigmoid"] = (_, o, x) => o.Activation(ActivationKind.Sigmoid, o.Activation(ActivationKind.Relu6, x)),

@@ -24,7 +24,8 @@ internal static class GraphConversion
             LinearStep layer => layer with { Weight = Cast(layer.Weight)!, Bias = Cast(layer.Bias) },
             BatchNormStep norm => norm with { Mean = Cast(norm.Mean)!, Variance = Cast(norm.Variance)!, Weight = Cast(norm.Weight), Bias = Cast(norm.Bias) },
             SampleNormStep norm => norm with { Weight = Cast(norm.Weight), Bias = Cast(norm.Bias) },
-            _ when !step.Weights.Any() => step,
+            // Places on a map need more digits than the type may have.
+            not TranslateStep when !step.Weights.Any() => step,
             _ => throw new NotCompilableException($"a {step.Describe()} has no kernel for {type}"),
         };
 

@@ -133,6 +133,18 @@ internal sealed record AddStep : GraphStep
     internal override string Describe() => "add";
 }
 
+/// <summary>A value times a number.</summary>
+internal sealed record ScaleStep(double Factor) : GraphStep
+{
+    internal override string Describe() => Text("scale", Factor.ToString("R", CultureInfo.InvariantCulture));
+}
+
+/// <summary>A map moved by a translation of each sample.</summary>
+internal sealed record TranslateStep : GraphStep
+{
+    internal override string Describe() => "translate";
+}
+
 /// <summary>Values behind each other.</summary>
 internal sealed record ConcatenateStep(int Dimension) : GraphStep
 {

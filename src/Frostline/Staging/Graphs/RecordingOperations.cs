@@ -59,6 +59,11 @@ internal sealed class RecordingOperations : Operations
 
     public override Value Add(Value a, Value b) => Record(new AddStep(), _shapes.Add(Shape(a), Shape(b)), a, b);
 
+    public override Value Scale(Value x, double factor) => Record(new ScaleStep(factor), _shapes.Scale(Shape(x), factor), x);
+
+    public override Value Translate(Value x, Value translation) =>
+        Record(new TranslateStep(), _shapes.Translate(Shape(x), Shape(translation)), x, translation);
+
     public override Value Concatenate(IReadOnlyList<Value> values, int dimension = 1)
     {
         ArgumentNullException.ThrowIfNull(values);

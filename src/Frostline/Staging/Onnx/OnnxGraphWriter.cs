@@ -95,8 +95,9 @@ internal sealed class OnnxGraphWriter
         foreach (var (name, node) in graph.Outputs) Node("Identity", [NameOf(node)], name);
         _graph.Text(2, "frostline");
         _graph.Append(_initializers);
-        foreach (var (name, node) in graph.Inputs) _graph.Message(GraphInputs, ValueInfo(name, node.Shape));
-        foreach (var (name, node) in graph.Outputs) _graph.Message(GraphOutputs, ValueInfo(name, node.Shape));
+        var rows = graph.Inputs.Select(input => input.Node.Shape[0]).FirstOrDefault();
+        foreach (var (name, node) in graph.Inputs) _graph.Message(GraphInputs, ValueInfo(name, node.Shape, rows));
+        foreach (var (name, node) in graph.Outputs) _graph.Message(GraphOutputs, ValueInfo(name, node.Shape, rows));
 
         var model = new ProtobufWriter();
         // IR version 8 came with operator set 16 and is read by every runtime that knows 17; later sets ask for later ones.
@@ -117,8 +118,11 @@ internal sealed class OnnxGraphWriter
         return model.ToArray();
     }
 
-    /// <summary>A tensor of the values' type: <c>batch</c> rows where the batch is free, and the recorded sizes.</summary>
-    private ProtobufWriter ValueInfo(string name, IReadOnlyList<long> shape)
+    /// <summary>
+    /// A tensor of the values' type: <c>batch</c> rows where the batch is free, and the recorded sizes. What has another number of rows than the
+    /// inputs, since several rows are one sample, has <c>samples</c>.
+    /// </summary>
+    private ProtobufWriter ValueInfo(string name, IReadOnlyList<long> shape, long rows)
     {
         var info = new ProtobufWriter();
         info.Text(1, name);
@@ -132,7 +136,7 @@ internal sealed class OnnxGraphWriter
                     var (place, size) = (i, shape[i]);
                     dimensions.Message(1, dimension =>
                     {
-                        if (place == 0 && _options.DynamicBatch) dimension.Text(2, "batch");
+                        if (place == 0 && _options.DynamicBatch) dimension.Text(2, size == rows ? "batch" : "samples");
                         else dimension.Required(1, size);
                     });
                 }

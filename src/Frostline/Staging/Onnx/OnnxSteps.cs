@@ -26,6 +26,8 @@ internal static class OnnxSteps
                 break;
             case AdaptiveAveragePoolStep step: AdaptivePool(writer, step, shape, x, output); break;
             case AddStep: writer.Node("Add", inputs, output); break;
+            case ScaleStep step: writer.Node("Mul", [x, writer.Numbers([step.Factor])], output); break;
+            case TranslateStep: Translate(writer, shape, inputs, output); break;
             case ConcatenateStep step: writer.Node("Concat", inputs, output, new OnnxAttribute("axis", (long)step.Dimension)); break;
             case FlattenStep step: writer.Node("Reshape", [x, writer.Integers([.. Enumerable.Repeat(0L, step.From), -1])], output); break;
             case ReshapeStep step: writer.Node("Reshape", [x, writer.Integers(step.Shape)], output); break;
@@ -174,5 +176,21 @@ internal static class OnnxSteps
             _ => [new("mode", "linear"), new("coordinate_transformation_mode", "align_corners")],
         };
         writer.Node("Resize", [x, "", "", output + ".sizes"], output, how);
+    }
+
+    /// <summary>Points are measured from -1 to 1, from edge to edge, column first: each element is taken from its middle less the translation.</summary>
+    private static void Translate(OnnxGraphWriter writer, IReadOnlyList<long> shape, List<string> inputs, string output)
+    {
+        var (height, width) = (shape[2], shape[3]);
+        var middles = Enumerable.Range(0, (int)(height * width)).SelectMany(i => new[] { Middle(i % width, width), Middle(i / width, height) });
+        writer.Node("Mul", [inputs[1], writer.Numbers([-2.0 / width, -2.0 / height], 2)], output + ".back");
+        writer.Node("Reshape", [output + ".back", writer.Integers(0, 1, 1, 2)], output + ".moved");
+        writer.Node("Add", [output + ".moved", writer.Numbers([.. middles], 1, height, width, 2)], output + ".grid");
+        writer.Node(
+            "GridSample", [inputs[0], output + ".grid"], output,
+            // Operator set 20 calls it linear.
+            new("mode", writer.Opset < 20 ? "bilinear" : "linear"), new("padding_mode", "zeros"), new("align_corners", 0L));
+
+        static double Middle(long index, long size) => (((2.0 * index) + 1) / size) - 1;
     }
 }
