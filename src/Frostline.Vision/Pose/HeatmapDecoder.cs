@@ -11,7 +11,7 @@ public enum HeatmapRefinement
 
     /// <summary>
     /// One step of Newton's method on the logarithm of the smoothed heatmap (Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose
-    /// Estimation", CVPR 2020).
+    /// Estimation", CVPR 2020). A step of more than two pixels is not taken: such a map has no peak of that shape.
     /// </summary>
     Dark,
 }
@@ -103,7 +103,6 @@ public sealed record HeatmapDecoder
         var determinant = (dxx * dyy) - (dxy * dxy);
         if (determinant == 0) return (0, 0);
         var (stepX, stepY) = (((dxy * dy) - (dyy * dx)) / determinant, ((dxy * dx) - (dxx * dy)) / determinant);
-        // A flat or ragged map is no Gaussian and sends the step anywhere.
         return Math.Abs(stepX) <= 2 && Math.Abs(stepY) <= 2 ? (stepX, stepY) : (0, 0);
     }
 

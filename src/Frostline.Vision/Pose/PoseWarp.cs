@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Frostline.Vision.Data;
 
 namespace Frostline.Vision.Pose;
@@ -10,6 +11,7 @@ public static class PoseWarp
     private const int WeightBits = 11;
     private const int One = 1 << WeightBits;
     private const long HalfWeight = 1L << (StepBits - WeightBits - 1);
+    private const int HalfValue = 1 << ((2 * WeightBits) - 1);
 
     /// <summary>
     /// Samples a picture bilinearly under an affine map, black outside; what OpenCV's <c>warpAffine</c> does with pixels' middles at whole numbers.
@@ -40,26 +42,41 @@ public static class PoseWarp
 
     private static void Row(ImageField image, Span<byte> output, long x, long y, long stepX, long stepY)
     {
-        var (pixels, channels, stride) = (image.Pixels, image.Channels, image.Width * image.Channels);
-        int right = image.Width - 1, bottom = image.Height - 1;
-        for (var to = 0; to < output.Length; to += channels, x += stepX, y += stepY)
+        var (channels, stride) = (image.Channels, image.Width * image.Channels);
+        long right = image.Width - 1, bottom = image.Height - 1;
+        for (; output.Length > 0; output = output[channels..], x += stepX, y += stepY)
         {
             var (atX, atY) = ((x + HalfWeight) >> (StepBits - WeightBits), (y + HalfWeight) >> (StepBits - WeightBits));
             var (column, row) = (atX >> WeightBits, atY >> WeightBits);
-            if (column < -1 || row < -1 || column > right || row > bottom) continue;
-            var (fractionX, fractionY) = ((int)(atX & (One - 1)), (int)(atY & (One - 1)));
-            // Weights of pixels outside are taken as 0, and their place by one inside.
-            var (left, first) = (column < 0 ? 0 : One - fractionX, row < 0 ? 0 : One - fractionY);
-            var (other, second) = (column >= right ? 0 : fractionX, row >= bottom ? 0 : fractionY);
-            var from = ((int)Math.Max(row, 0) * stride) + ((int)Math.Max(column, 0) * channels);
-            var beside = column >= 0 && column < right ? channels : 0;
-            var below = row >= 0 && row < bottom ? stride : 0;
-            for (var c = 0; c < channels; c++, from++)
+            int moreX = (int)atX & (One - 1), moreY = (int)atY & (One - 1);
+            if (column >= 0 && row >= 0 && column < right && row < bottom)
             {
-                var upper = (pixels[from] * left) + (pixels[from + beside] * other);
-                var lower = (pixels[from + below] * left) + (pixels[from + below + beside] * other);
-                output[to + c] = (byte)(((upper * first) + (lower * second) + (1 << ((2 * WeightBits) - 1))) >> (2 * WeightBits));
+                var from = ((int)row * stride) + ((int)column * channels);
+                Mix(
+                    image.Pixels.AsSpan(from, 2 * channels), image.Pixels.AsSpan(from + stride, 2 * channels), output, channels, channels,
+                    new Weights(One - moreX, moreX, One - moreY, moreY));
             }
+            else if (column >= -1 && row >= -1 && column <= right && row <= bottom)
+            {
+                // Pixels outside weigh nothing, and one inside stands in their place.
+                var (beside, below) = (column >= 0 && column < right ? channels : 0, row >= 0 && row < bottom ? stride : 0);
+                var from = ((int)Math.Max(row, 0) * stride) + ((int)Math.Max(column, 0) * channels);
+                Mix(
+                    image.Pixels.AsSpan(from), image.Pixels.AsSpan(from + below), output, channels, beside,
+                    new Weights(column < 0 ? 0 : One - moreX, column >= right ? 0 : moreX, row < 0 ? 0 : One - moreY, row >= bottom ? 0 : moreY));
+            }
+        }
+    }
+
+    /// <summary>One pixel of four.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Mix(ReadOnlySpan<byte> upper, ReadOnlySpan<byte> lower, Span<byte> output, int channels, int beside, Weights weights)
+    {
+        for (var c = 0; c < channels; c++)
+        {
+            var above = (upper[c] * weights.Left) + (upper[c + beside] * weights.Right);
+            var under = (lower[c] * weights.Left) + (lower[c + beside] * weights.Right);
+            output[c] = (byte)(((above * weights.Upper) + (under * weights.Lower) + HalfValue) >> (2 * WeightBits));
         }
     }
 
@@ -75,4 +92,6 @@ public static class PoseWarp
                 throw new FrostlineException($"the part of the picture reaches to ({at.X}, {at.Y}); look at the person's box");
         }
     }
+
+    private readonly record struct Weights(int Left, int Right, int Upper, int Lower);
 }
