@@ -46,7 +46,7 @@ internal static class TrainingDiagnosis
                     ? bench.ApplyPlan(network, initialized)
                     : plan.At(phase.Epoch, phase.Plateaus).Apply(network, initialized, allowRandom: true);
                 network.train();
-                batch ??= new FirstBatch(new NetworkRunner(network), bench.CreateLoss(data), FieldsOf(loader, bench.Device));
+                batch ??= FirstBatch.Of(new NetworkRunner(network), bench.CreateLoss(data), loader, bench.Device);
                 var diagnosis = GradientDiagnosis.Of(frozen, batch.Loss, batch.Options(bench.Recipe.Seed, SizesOf(loader)));
                 phases.Add(new DiagnosedPhase(phase.Epoch + 1, phase.Plateaus, diagnosis.Except(phases.Select(earlier => earlier.Diagnosis))));
             }
@@ -130,24 +130,26 @@ internal static class TrainingDiagnosis
         return $"frozen, and yet running backward, for the sake of what is trained below: {names}{more}; frostline doctor says more";
     }
 
-    private static Dictionary<string, torch.Tensor> FieldsOf(BatchLoader loader, torch.Device device)
-    {
-        using var batch = loader.Epoch(0).First();
-        return First(HostTensors.Of(batch, device), MostSamples);
-    }
-
-    private static Dictionary<string, torch.Tensor> First(Dictionary<string, torch.Tensor> fields, int count) => fields.ToDictionary(
-        field => field.Key, field => field.Value.narrow(0, 0, Math.Min(count, field.Value.shape[0])), StringComparer.Ordinal);
-
     /// <summary>The first samples of the first training batch, and the loss of as many of them as are wanted.</summary>
-    private sealed class FirstBatch(NetworkRunner runner, ILoss loss, Dictionary<string, torch.Tensor> fields)
+    private sealed class FirstBatch(NetworkRunner runner, ILoss loss, Dictionary<string, torch.Tensor> fields, int samples)
     {
+        public static FirstBatch Of(NetworkRunner runner, ILoss loss, BatchLoader loader, torch.Device device)
+        {
+            using var batch = loader.Epoch(0).First();
+            var count = Math.Min(batch.Count, MostSamples);
+            return new FirstBatch(runner, loss, First(HostTensors.Of(batch, device), batch.Count, count), count);
+        }
+
         public torch.Tensor Loss() => LossOf(fields);
 
         public DiagnosisOptions Options(long seed, IReadOnlyList<int> batchSizes) => new() { Seed = seed, BatchSizes = batchSizes, LossOfFirst = LossOfFirst };
 
-        private torch.Tensor LossOfFirst(int count) => LossOf(First(fields, count));
+        private torch.Tensor LossOfFirst(int count) => LossOf(First(fields, samples, count));
 
         private torch.Tensor LossOf(Dictionary<string, torch.Tensor> used) => loss.Compute(runner.Run(used), used);
+
+        /// <summary>The rows of the first samples; a sample may have several, such as a key frame and its supports.</summary>
+        private static Dictionary<string, torch.Tensor> First(Dictionary<string, torch.Tensor> fields, int samples, int count) => fields.ToDictionary(
+            field => field.Key, field => field.Value.narrow(0, 0, field.Value.shape[0] / samples * Math.Min(count, samples)), StringComparer.Ordinal);
     }
 }

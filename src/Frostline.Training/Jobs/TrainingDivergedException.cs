@@ -49,7 +49,9 @@ public sealed class TrainingDivergedException : FrostlineException
         {
             if (IsFinite(tensor)) continue;
             var row = Enumerable.Range(0, (int)tensor.shape[0]).First(i => !IsFinite(tensor[i]));
-            return $"the field \"{name}\" of {(row < sources.Count ? sources[row] : $"row {row}")} is not finite";
+            // A sample may have several rows, one behind the other.
+            var sample = (int)(row * sources.Count / tensor.shape[0]);
+            return $"the field \"{name}\" of {(sample < sources.Count ? sources[sample] : $"row {row}")} is not finite";
         }
 
         return null;
