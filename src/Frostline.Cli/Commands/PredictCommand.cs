@@ -9,10 +9,11 @@ using Frostline.Training.Recipes;
 using Frostline.Training.Registration;
 using Frostline.Training.Runs;
 using Frostline.Vision.Data;
+using Frostline.Vision.Pose;
 
 namespace Frostline.Cli.Commands;
 
-/// <summary><c>frostline predict</c>: the classes of images, by a model file alone.</summary>
+/// <summary><c>frostline predict</c>: the classes of images, or the joints of people, by a model file alone or by a recipe and a checkpoint.</summary>
 internal static class PredictCommand
 {
     private static readonly char[] s_needQuotes = [',', '"', '\r', '\n'];
@@ -20,25 +21,19 @@ internal static class PredictCommand
     public static Command Create(Terminal terminal, CancellationToken cancellation)
     {
         var model = new Argument<string>("MODEL") { Description = "The model file: model.safetensors of a run folder. Or a recipe, with --checkpoint." };
-        var checkpoint = new Option<string?>("--checkpoint")
-        {
-            Description = "With a recipe: any checkpoint that fits the recipe's network.",
-            HelpName = "FILE",
-        };
+        var checkpoint = new Option<string?>("--checkpoint") { Description = "With a recipe: any checkpoint that fits the recipe's network.", HelpName = "FILE" };
         var set = CommonOptions.Set();
         var input = new Option<string[]>("--input")
         {
-            Description = "Images, and folders that are searched for images.",
+            Description = "Images, and folders that are searched for images; with a network of poses videos too.",
             HelpName = "PATH",
             Required = true,
             AllowMultipleArgumentsPerToken = true,
         };
         var top = CommonOptions.AtLeastOne("--top", "How many classes to report for each image. Default: 5.");
         var batch = CommonOptions.AtLeastOne("--batch-size", "How many images are computed at once. Default: 32.");
-        var skip = new Option<bool>("--skip-unreadable")
-        {
-            Description = "Leave unreadable images out and report them, instead of ending with an error.",
-        };
+        var skip = new Option<bool>("--skip-unreadable") { Description = "Leave unreadable images out and report them, instead of ending with an error." };
+        var pose = new PosePredictArguments();
         var assemblies = new Option<string[]>("--assembly")
         {
             Description = "An assembly of your own that brings the model's network or transforms.",
@@ -48,10 +43,14 @@ internal static class PredictCommand
         var threads = CommonOptions.Threads();
         var csv = new Option<bool>("--csv") { Description = "Write a CSV table: path, rank, class, probability." };
         var json = CommonOptions.Json();
-        var command = new Command("predict", "Classifies images with a model that frostline train wrote.")
+        var command = new Command(
+            "predict",
+            "Classifies images, or finds people's joints, with a model that frostline train wrote or any checkpoint of a recipe's network. " +
+            "People are not detected: their boxes come from --boxes, and without it a person fills the picture.")
         {
             model, checkpoint, input, top, batch, skip, assemblies, set, threads, csv, json,
         };
+        pose.AddTo(command);
         command.SetAction(result =>
         {
             var (toCsv, toJson) = (result.GetValue(csv), result.GetValue(json));
@@ -62,21 +61,28 @@ internal static class PredictCommand
                 BatchSize = result.GetValue(batch) ?? 32,
                 Unreadable = result.GetValue(skip) ? UnreadablePolicy.Skip : UnreadablePolicy.Fail,
             };
-            var images = ImageDataset.Unlabelled(Files(result.GetRequiredValue(input)));
             var registry = Registries.Create(result.GetRequiredValue(assemblies));
             using var loaded = Open(
                 result.GetRequiredValue(model), result.GetValue(checkpoint), result.GetRequiredValue(set), registry, result.GetValue(threads));
-            var job = new PredictJob(loaded, options);
-            var prediction = ProgressBar.Show(
-                terminal, toCsv || toJson, "predict", progress => job.Run(images, progress, cancellation));
+            var inputs = result.GetRequiredValue(input);
             foreach (var remark in loaded.Remarks) terminal.Error.WriteLine($"remark: {remark}");
-            if (toJson) terminal.Output.Write(JsonSerializer.Serialize(prediction, RunJson.Page) + "\n");
-            else if (toCsv) WriteCsv(terminal.Output, prediction);
-            else WriteTable(terminal.Output, prediction);
-            foreach (var reason in prediction.Unreadable) terminal.Error.WriteLine($"left out: {reason}");
+            if (PosePredictJob.IsPose(loaded.Network)) return pose.Run(terminal, loaded, inputs, result, options, toCsv, toJson, cancellation);
+            pose.RefuseIn(result, loaded.Source);
+            var images = ImageDataset.Unlabelled(Files(inputs));
+            var prediction = ProgressBar.Show(
+                terminal, toCsv || toJson, "predict", progress => new PredictJob(loaded, options).Run(images, progress, cancellation));
+            Write(terminal, prediction, toCsv, toJson);
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    private static void Write(Terminal terminal, PredictResult prediction, bool toCsv, bool toJson)
+    {
+        if (toJson) terminal.Output.Write(JsonSerializer.Serialize(prediction, RunJson.Page) + "\n");
+        else if (toCsv) WriteCsv(terminal.Output, prediction);
+        else WriteTable(terminal.Output, prediction);
+        foreach (var reason in prediction.Unreadable) terminal.Error.WriteLine($"left out: {reason}");
     }
 
     /// <summary>The network of a model file, or of a recipe and a checkpoint.</summary>

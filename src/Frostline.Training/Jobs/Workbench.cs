@@ -204,7 +204,7 @@ public sealed class Workbench
     {
         ArgumentNullException.ThrowIfNull(data);
         if (Recipe.Metrics is { } items) return [.. items.Select(item => item.Create(data.Context))];
-        if (data.Train.UsualMetrics is { } usual && Recipe.Registry is { } registry)
+        if (data.Train.UsualMetrics is { } usual && data.Validate is not null && Recipe.Registry is { } registry)
             return [.. usual.Select(name => registry.Metrics.Item(name).Create(data.Context))];
         var options = new ClassMetricOptions();
         return data.Classes switch

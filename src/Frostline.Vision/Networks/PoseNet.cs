@@ -16,7 +16,7 @@ namespace Frostline.Vision.Networks;
 /// joints, for images of several people). Stages: those of <see cref="MobileNetV1"/> up to <c>block13</c>, and one for each output, of its name.
 /// Parameter names are <c>features.*</c> and the outputs' names.
 /// </remarks>
-public sealed class PoseNet : nn.Module, IStagedNetwork
+public sealed class PoseNet : nn.Module, IStagedNetwork, IPoseNetwork
 {
     // As in its published files: the backbone ends with half of the paper's channels.
     private const int LastChannels = 512;
@@ -57,7 +57,7 @@ public sealed class PoseNet : nn.Module, IStagedNetwork
             new(name, layers.Output, [convolution], (operations, x) => operations.Convolution(convolution, x));
     }
 
-    /// <summary>How many joints it finds.</summary>
+    /// <inheritdoc/>
     public int Joints { get; }
 
     /// <summary>Pixels of the image for one element of the maps.</summary>

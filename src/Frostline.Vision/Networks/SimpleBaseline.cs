@@ -18,7 +18,7 @@ namespace Frostline.Vision.Networks;
 /// backbone's, <c>deconv1</c>, <c>deconv2</c> … and <c>head</c>. Puts out <c>heatmaps</c> <c>[N, joints, 2^n h, 2^n w]</c>, where the map is h x w
 /// and there are n transposed convolutions.
 /// </remarks>
-public sealed class SimpleBaseline : nn.Module<Tensor, Tensor>, IStagedNetwork
+public sealed class SimpleBaseline : nn.Module<Tensor, Tensor>, IStagedNetwork, IPoseNetwork
 {
     /// <summary>The channels of the transposed convolutions as published: three times 256.</summary>
     public static IReadOnlyList<int> PublishedWidths { get; } = [256, 256, 256];

@@ -11,6 +11,13 @@ public sealed class JointMseOptions
     [Range(0d, double.MaxValue, MinimumIsExclusive = true)]
     public double Factor { get; set; } = 0.5;
 
+    /// <summary>
+    /// How many joints of each person count, those with the greatest error (online hard keypoint mining, Chen et al., "Cascaded Pyramid Network", CVPR
+    /// 2018). Default: all.
+    /// </summary>
+    [Range(1, int.MaxValue)]
+    public int? Hardest { get; set; }
+
     /// <summary>The network's output that is read: heatmaps [B, J, H, W].</summary>
     public string Output { get; set; } = "heatmaps";
 
@@ -23,7 +30,8 @@ public sealed class JointMseOptions
 
 /// <summary>
 /// The squared error of heatmaps, each joint with its weight: factor · mean(((p - t) w)²) over samples, joints and places, joints of weight 0
-/// counted too (<c>JointsMSELoss</c> of Xiao et al., "Simple Baselines for Human Pose Estimation", ECCV 2018, and of HRNet).
+/// counted too (<c>JointsMSELoss</c> of Xiao et al., "Simple Baselines for Human Pose Estimation", ECCV 2018, and of HRNet; with
+/// <see cref="JointMseOptions.Hardest"/> their <c>JointsOHKMMSELoss</c>).
 /// </summary>
 public sealed class JointMseLoss : ILoss
 {
@@ -33,12 +41,13 @@ public sealed class JointMseLoss : ILoss
 
     /// <summary>Creates the loss.</summary>
     /// <param name="options">Its options.</param>
-    /// <exception cref="FrostlineException">The factor is not above 0.</exception>
+    /// <exception cref="FrostlineException">A number is not above 0.</exception>
     public JointMseLoss(JointMseOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Factor is not (> 0 and < double.PositiveInfinity))
             throw new FrostlineException(FormattableString.Invariant($"the {Reader} has the factor {options.Factor}; it has to be above 0"));
+        if (options.Hardest < 1) throw new FrostlineException($"the {Reader} counts the {options.Hardest} hardest joints; it has to be at least 1");
         _options = options;
     }
 
@@ -54,7 +63,9 @@ public sealed class JointMseLoss : ILoss
         using Scalar minus = -1, factor = _options.Factor;
         // Not square(), which makes a number that nothing holds.
         var error = heatmaps.add(target.to(heatmaps.dtype), minus).mul(weight.to(heatmaps.dtype).unsqueeze(2).unsqueeze(3));
-        return error.mul(error).mean().mul(factor);
+        var squares = error.mul(error);
+        if (_options.Hardest is not { } most || most >= heatmaps.shape[1]) return squares.mean().mul(factor);
+        return squares.mean([2L, 3]).topk(most, 1).values.mean().mul(factor);
     }
 
     private static string Shape(string name, torch.Tensor tensor) => $"\"{name}\" [{string.Join(", ", tensor.shape)}]";

@@ -5,7 +5,7 @@ using Frostline.Training.Registration;
 namespace Frostline.Vision.Pose;
 
 /// <summary>
-/// <c>pose-targets</c>: what a network of pose learns, after <c>pose-crop</c>: the field <c>heatmap</c> [J, H / stride, W / stride] and for each joint
+/// <c>pose-targets</c>: what a network of pose learns, after <c>pose-crop</c>: the field <c>heatmap</c> [J, H / stride, W / stride], or of the size that is given, and for each joint
 /// <c>weight</c> [J], 1 where it counts and 0 where nobody labelled it or where it lies too far outside.
 /// </summary>
 public sealed class PoseTargets : PoseTransform
@@ -18,10 +18,22 @@ public sealed class PoseTargets : PoseTransform
     [Range(1, 64)]
     public int Stride { get; set; } = 4;
 
+    /// <summary>
+    /// The width of the heatmaps, for networks whose heatmaps are no whole part of the input, such as 68 for 257 pixels; with height. Default: by the stride.
+    /// </summary>
+    [Range(1, 1 << 14)]
+    public int? Width { get; set; }
+
+    /// <summary>The height of the heatmaps, with width. Default: by the stride.</summary>
+    [Range(1, 1 << 14)]
+    public int? Height { get; set; }
+
     /// <inheritdoc/>
     public override OptionProblem? Check() =>
         Sigma is not (>= 0.1 and <= 100) ? new OptionProblem(nameof(Sigma), "has to be between 0.1 and 100 pixels")
         : Stride is not (>= 1 and <= 64) ? new OptionProblem(nameof(Stride), "has to be between 1 and 64 pixels")
+        : (Width is null) != (Height is null) ? new OptionProblem(Width is null ? nameof(Height) : nameof(Width), "a heatmap has a width and a height; give both")
+        : Width < 1 || Height < 1 ? new OptionProblem(nameof(Width), "a heatmap has at least one pixel")
         : null;
 
     /// <inheritdoc/>
@@ -30,11 +42,13 @@ public sealed class PoseTargets : PoseTransform
         ArgumentNullException.ThrowIfNull(sample);
         ArgumentNullException.ThrowIfNull(pose);
         if (pose.ToInput is null) throw new FrostlineException("pose-targets needs the network's input; put pose-crop before it");
-        if (pose.InputWidth % Stride != 0 || pose.InputHeight % Stride != 0)
+        if (Width is null && (pose.InputWidth % Stride != 0 || pose.InputHeight % Stride != 0))
             throw new FrostlineException(
-                $"an input of {pose.InputHeight} x {pose.InputWidth} has no heatmap with a stride of {Stride}; give sides that {Stride} divides");
-        int width = pose.InputWidth / Stride, height = pose.InputHeight / Stride;
-        var (heatmaps, weights) = Draw(pose.SeenJoints(), width, height, Stride, Sigma);
+                $"an input of {pose.InputHeight} x {pose.InputWidth} has no heatmap with a stride of {Stride}; give sides that {Stride} divides, or the heatmap's width and height");
+        int width = Width ?? (pose.InputWidth / Stride), height = Height ?? (pose.InputHeight / Stride);
+        var (strideX, strideY) = (pose.InputWidth / (double)width, pose.InputHeight / (double)height);
+        var joints = pose.SeenJoints().Select(joint => joint with { X = joint.X / strideX, Y = joint.Y / strideY }).ToList();
+        var (heatmaps, weights) = Draw(joints, width, height, 1, Sigma);
         sample.Set("heatmap", SampleTensor.Of(heatmaps, pose.Joints.Count, height, width));
         sample.Set("weight", SampleTensor.Of(weights, pose.Joints.Count));
     }

@@ -16,7 +16,7 @@ namespace Frostline.Vision.Networks;
 /// <see cref="HRNet"/>'s, and <c>final_layer</c>; stage4 writes the branch with the highest resolution only. The published initialisation is
 /// <see cref="InitializationScheme.HRNet"/>.
 /// </remarks>
-public sealed class HRNetPose : nn.Module<Tensor, Tensor>, IStagedNetwork
+public sealed class HRNetPose : nn.Module<Tensor, Tensor>, IStagedNetwork, IPoseNetwork
 {
     /// <summary>Creates the network; its weights are TorchSharp's defaults until they are initialised.</summary>
     /// <param name="width">Channels of the branch with the highest resolution, for example <see cref="HRNetWidth.W32"/>.</param>

@@ -23,7 +23,7 @@ namespace Frostline.Vision.Networks;
 /// dilation (<c>warped.0</c> …); and <c>head</c>, the mean of these.
 /// </para>
 /// </remarks>
-public sealed class DcPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork
+public sealed class DcPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork, IVideoPoseNetwork
 {
     private const string Title = "DCPose";
     private const string Child = "rough_pose_estimation_net";
@@ -92,6 +92,12 @@ public sealed class DcPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork
 
     /// <summary>Its sizes.</summary>
     public DcPoseLayout Layout { get; }
+
+    /// <inheritdoc/>
+    public int Joints => Layout.Joints;
+
+    /// <summary>The previous and the next frame, at the distances of <see cref="DcPoseLayout"/>.</summary>
+    public IReadOnlyList<int> FrameOffsets => [-Layout.PreviousDistance, Layout.NextDistance];
 
     /// <inheritdoc/>
     public IReadOnlyList<Stage> Stages { get; }

@@ -26,7 +26,7 @@ namespace Frostline.Vision.Networks;
 /// are asked for.
 /// </para>
 /// </remarks>
-public sealed class FamiPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork
+public sealed class FamiPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork, IVideoPoseNetwork
 {
     private const string Title = "FAMI-Pose";
     private const string Child = "hrnet";
@@ -70,6 +70,8 @@ public sealed class FamiPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork
         ArgumentNullException.ThrowIfNull(layout);
         layout.Check(Title);
         Layout = layout;
+        var before = (layout.Supports + 1) / 2;
+        FrameOffsets = [.. Enumerable.Range(-before, layout.Supports + 1).Where(offset => offset != 0)];
         var (channels, groups) = (layout.Backbone.Width, layout.OffsetGroups);
         hrnet = new HRNetPose(layout.Backbone, layout.Joints);
         feat_global_offset_layers = GlobalOffset(layout, channels);
@@ -109,6 +111,12 @@ public sealed class FamiPose : nn.Module<Tensor, Tensor, Tensor>, IStagedNetwork
 
     /// <summary>Its sizes.</summary>
     public FamiPoseLayout Layout { get; }
+
+    /// <inheritdoc/>
+    public int Joints => Layout.Joints;
+
+    /// <summary>As many frames before the key frame as behind it, one more before it where their number is odd: -2, -1, 1, 2 for four.</summary>
+    public IReadOnlyList<int> FrameOffsets { get; }
 
     /// <inheritdoc/>
     public IReadOnlyList<Stage> Stages { get; }

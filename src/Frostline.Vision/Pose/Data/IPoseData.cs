@@ -42,4 +42,7 @@ public interface IPoseData : IDataset
 
     /// <summary>The squared error of heatmaps.</summary>
     string? IDataset.UsualLoss => "joint-mse";
+
+    /// <summary>The share of joints that are found, by the torso.</summary>
+    IReadOnlyList<string>? IDataset.UsualMetrics => ["pck"];
 }

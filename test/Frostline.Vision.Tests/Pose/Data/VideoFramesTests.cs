@@ -138,7 +138,7 @@ public sealed class VideoFramesTests : IDisposable
         Assert.True(program.ExitCode == 0, errors);
     }
 
-    private static void RequireFfmpeg()
+    internal static void RequireFfmpeg()
     {
         try
         {
