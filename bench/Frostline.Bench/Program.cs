@@ -15,6 +15,8 @@ switch (args)
         return StoreReading.Run();
     case ["deformable"]:
         return DeformableConvolutions.Run();
+    case ["pose-lspet", var fixtures]:
+        return PretrainedPose.Run(fixtures);
     case ["training", .. var options]:
         return TrainingComparison.Run(options);
     case [SideProcess.Command, var side, var task]:
@@ -32,9 +34,12 @@ switch (args)
                                much memory
               store            how fast the feature store reads records of 8 KB in random order on one thread, warm and cold, and how
                                fast it writes them
+              pose-lspet FOLDER
+                               what a pretrained backbone is worth to a small head for joints, against a drawn one; FOLDER has the data
+                               sets lspet and posenet-mobilenet075
               training [--quick] [--case NAME]
                                how fast trainings with a frozen part are, and how much memory they take, against the same in plain
-                               TorchSharp and in PyTorch: half an hour; --quick only shows that everything works
+                               TorchSharp and in PyTorch: more than an hour; --quick only shows that everything works
 
             Exit code 0 where every limit holds, 1 where one does not.
             """);

@@ -1,14 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Frostline.Checkpoints;
 using Frostline.Staging;
-using Microsoft.Win32.SafeHandles;
 
 namespace Frostline.Bench;
 
 /// <summary>Reading a feature store of 2048 numbers a record, in batches of 256 in random order, on one thread.</summary>
-internal static partial class StoreReading
+internal static class StoreReading
 {
     private const int Features = 2048;
     private const int RecordBytes = Features * sizeof(float);
@@ -89,12 +87,7 @@ internal static partial class StoreReading
 
     private static double Cold(string root, FeatureKey[] keys, bool ahead)
     {
-        foreach (var path in Directory.GetFiles(root, "*.data", SearchOption.AllDirectories))
-        {
-            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            if (OperatingSystem.IsLinux()) _ = posix_fadvise(file, 0, 0, DontNeed);
-        }
-
+        PageCache.Evict(root);
         using var store = Open(root);
         return Read(store, keys, ahead);
     }
@@ -112,10 +105,4 @@ internal static partial class StoreReading
     }
 
     private static double Gigabytes(Stopwatch clock) => (double)Records * RecordBytes / 1e9 / clock.Elapsed.TotalSeconds;
-
-    private const int DontNeed = 4;
-
-    [LibraryImport("libc.so.6")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int posix_fadvise(SafeFileHandle file, long offset, long length, int advice);
 }

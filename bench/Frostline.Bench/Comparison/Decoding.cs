@@ -1,6 +1,7 @@
 using Frostline.Training.Data;
 using Frostline.Training.Registration;
 using Frostline.Vision.Data;
+using Frostline.Vision.Pose;
 
 namespace Frostline.Bench.Comparison;
 
@@ -12,6 +13,26 @@ internal static class Decoding
 
     /// <summary>The deviations that are divided by.</summary>
     public static readonly double[] Deviation = [0.229, 0.224, 0.225];
+
+    /// <summary>The images of a task.</summary>
+    public static IDataset Of(TrainingTask task) => task.Network == TrainedNetwork.HRNet ? People(task.Images) : Images(task.Images, task.SamplesPerClass);
+
+    /// <summary>The steps from an image of a task to the network's input.</summary>
+    public static IReadOnlyList<ITransform> TransformsOf(TrainingTask task) =>
+        task.Network == TrainedNetwork.HRNet ? PeopleTransforms(task.Crop, task.CropWidth) : Transforms(task.Crop);
+
+    /// <summary>The people of a folder.</summary>
+    public static IDataset People(string folder) => KeypointData.OpenCoco(
+        new CocoKeypointsOptions { Annotations = PosePictures.AnnotationsOf(folder), Images = folder }, new BuildContext { Folder = folder });
+
+    /// <summary>The steps from a person to the network's input and the heatmaps that are wanted.</summary>
+    public static IReadOnlyList<ITransform> PeopleTransforms(int height, int width) =>
+    [
+        new PoseCrop { Width = width, Height = height },
+        new PoseTargets(),
+        new Scale { Divisor = 255 },
+        new Normalize { Mean = Mean, Std = Deviation },
+    ];
 
     /// <summary>The images of a folder.</summary>
     /// <param name="folder">The folder, one folder a class.</param>

@@ -66,6 +66,8 @@ internal static class TrainingComparison
         new SweepCase(runs, tasks.Sweep, tasks.Head),
         new LastLayerCase(runs, tasks.LastLayer),
         new FullTrainingCase(runs, tasks.Full),
+        new PoseCase(runs, tasks.Pose),
+        new FromDiskCase(runs, tasks.PoseFromDisk, tasks.Pose),
         new HeadStepCase(runs, tasks.HeadStep, tasks.HeadStepFilling),
     ];
 }

@@ -29,12 +29,20 @@ internal sealed class TrainingInputs(TrainingScale scale)
     /// </summary>
     public string Weights { get; } = Path.Combine(Repository.Artifacts, $"weights-{scale.Crop}");
 
+    /// <summary>A folder with JPEG files of people and their joints.</summary>
+    public string People { get; } = Path.Combine(Repository.Artifacts, $"people-{scale.Images}-{scale.PoseHeight}");
+
+    /// <summary>A folder with the weights of an HRNet-W32 as <c>hrnet.safetensors</c>, drawn and calibrated likewise.</summary>
+    public string PoseWeights { get; } = Path.Combine(Repository.Artifacts, $"weights-hrnet-{scale.PoseHeight}");
+
     /// <summary>Makes what is not there yet.</summary>
     public void Make()
     {
         Fill(Images, WriteImages);
         Fill(Grey, WriteGreyImages);
         Fill(Weights, WriteWeights);
+        Fill(People, folder => PosePictures.Write(folder, scale.Images, scale.PoseHeight, scale.PoseWidth));
+        Fill(PoseWeights, WritePoseWeights);
     }
 
     private void WriteImages(string folder) => Parallel.For(0, scale.Images, i =>
@@ -63,6 +71,18 @@ internal sealed class TrainingInputs(TrainingScale scale)
         var tensors = ModuleTree.Of(network).Tensors.Select(entry => TensorBytes.SourceOf(entry.Name, entry.Tensor)).ToList();
         SafetensorsWriter.Write(Path.Combine(folder, "resnet50.safetensors"), tensors);
         PyTorchWriter.Write(Path.Combine(folder, "resnet50.pth"), tensors);
+    }
+
+    private void WritePoseWeights(string folder)
+    {
+        NativeRuntime.Load();
+        using var network = new HRNetPose(PosePictures.Width, PosePictures.Joints);
+        new InitializationPlan().Draw("**", InitializationScheme.ResNet).Apply(network, seed: 1);
+        using var loader = new BatchLoader(
+            Decoding.People(People), new BatchLoaderOptions { Transforms = Decoding.PeopleTransforms(scale.PoseHeight, scale.PoseWidth) });
+        NormCalibration.Run(network, "**", loader.Epoch(0).Take(1), batch => network.call(HostTensors.Of(batch, torch.CPU)["image"]));
+        SafetensorsWriter.Write(
+            Path.Combine(folder, "hrnet.safetensors"), ModuleTree.Of(network).Tensors.Select(entry => TensorBytes.SourceOf(entry.Name, entry.Tensor)).ToList());
     }
 
     /// <summary>Fills a folder that is not there yet, under another name, so that it is whole or not there.</summary>

@@ -15,7 +15,17 @@ internal enum TrainedPart
     All,
 }
 
-/// <summary>A training of a ResNet-50 for ten classes that every side does in the same way, as its process reads it.</summary>
+/// <summary>Which network is trained.</summary>
+internal enum TrainedNetwork
+{
+    /// <summary>A ResNet-50 for ten classes.</summary>
+    ResNet50,
+
+    /// <summary>An HRNet-W32 for 17 joints.</summary>
+    HRNet,
+}
+
+/// <summary>A training that every side does in the same way, as its process reads it.</summary>
 internal sealed record TrainingTask
 {
     /// <summary>Settings of the file that a side reads.</summary>
@@ -24,7 +34,10 @@ internal sealed record TrainingTask
     /// <summary>What its files are called.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The folder of images, one folder a class; where they are grey the IDX file of images.</summary>
+    /// <summary>Which network.</summary>
+    public TrainedNetwork Network { get; init; }
+
+    /// <summary>The folder of images, one folder a class; where they are grey the IDX file of images; of people with the annotations beside it.</summary>
     public required string Images { get; init; }
 
     /// <summary>The IDX file of labels; null where the images lie in folders.</summary>
@@ -36,8 +49,15 @@ internal sealed record TrainingTask
     /// <summary>The same weights as a PyTorch file.</summary>
     public required string PyTorchWeights { get; init; }
 
-    /// <summary>The side of the square that is cut from the middle of each image.</summary>
+    /// <summary>The side of the square that is cut from the middle of each image; of people the height that they are cropped to.</summary>
     public int Crop { get; init; } = 224;
+
+    /// <summary>The width that is cut or cropped to; as a square's side by default.</summary>
+    public int CropWidth
+    {
+        get => field > 0 ? field : Crop;
+        init;
+    }
 
     /// <summary>At most so many images of each class; null for all.</summary>
     public int? SamplesPerClass { get; init; }
@@ -74,4 +94,10 @@ internal sealed record TrainingTask
 
     /// <summary>Whether what an earlier run has stored is used; otherwise the store is empty at the start.</summary>
     public bool Warm { get; init; }
+
+    /// <summary>
+    /// Whether the store is read from the disk, as one that outgrows memory is: the system's cache of it is emptied before, and it is shuffled chunk by
+    /// chunk and read ahead.
+    /// </summary>
+    public bool OutgrowsMemory { get; init; }
 }

@@ -36,6 +36,20 @@ internal sealed class TrainingTasks(TrainingScale scale, TrainingInputs inputs)
     /// <summary>What fills the store for <see cref="HeadStep"/>.</summary>
     public TrainingTask HeadStepFilling => HeadStep with { Name = "head-step-filling", Epochs = 1, Threads = 2, Workers = 2, OneCore = false, Warm = false };
 
+    /// <summary>A head for heatmaps on a frozen HRNet.</summary>
+    public TrainingTask Pose => Of("pose") with
+    {
+        Network = TrainedNetwork.HRNet,
+        Images = inputs.People,
+        Crop = scale.PoseHeight,
+        CropWidth = scale.PoseWidth,
+        Weights = Path.Combine(inputs.PoseWeights, "hrnet.safetensors"),
+        Epochs = scale.PoseEpochs,
+    };
+
+    /// <summary>An epoch of the same, whose features are in the store but not in memory.</summary>
+    public TrainingTask PoseFromDisk => Pose with { Name = "pose-from-disk", Epochs = 1, Warm = true, OutgrowsMemory = true };
+
     private TrainingTask Of(string name) => new()
     {
         Name = name,

@@ -9,18 +9,23 @@ namespace Frostline.Bench.Comparison.Sides;
 /// </summary>
 internal sealed class ExtractOnceTraining(TrainingTask task) : PlainTraining(task)
 {
-    protected override void Train(PlainResNet network, SGD optimizer, TrainingClock clock)
+    protected override void Train(nn.Module<Tensor, Tensor> network, SGD optimizer, TrainingClock clock)
     {
-        var (features, labels) = Extract(network);
+        var plain = (IPlainNetwork)network;
+        var (features, labels) = Extract(plain);
         for (var epoch = 0; epoch < Task.Epochs; epoch++)
         {
             foreach (var rows in randperm(labels.shape[0]).split(Task.BatchSize))
-                clock.Step(Step(network.Head, optimizer, () => features.index_select(0, rows), () => labels.index_select(0, rows)));
+                clock.Step(Step(
+                    plain.Head,
+                    optimizer,
+                    () => features.index_select(0, rows),
+                    output => nn.functional.cross_entropy(output, labels.index_select(0, rows))));
             clock.Epoch();
         }
     }
 
-    private (Tensor Features, Tensor Labels) Extract(PlainResNet network)
+    private (Tensor Features, Tensor Labels) Extract(IPlainNetwork network)
     {
         using var noGrad = no_grad();
         var (features, labels) = (new List<Tensor>(), new List<Tensor>());

@@ -14,6 +14,7 @@ internal static class TaskRecipe
         var (path, output) = (Path.Combine(Repository.Artifacts, $"{task.Name}.yaml"), Path.Combine(Repository.Artifacts, $"{task.Name}.run"));
         foreach (var folder in task.Warm ? [output] : new[] { output, task.Store })
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        if (task.OutgrowsMemory) PageCache.Evict(task.Store);
         File.WriteAllText(path, Of(task));
         return (Recipe.Load(path, Registries.Create(), []), output);
     }
@@ -23,7 +24,7 @@ internal static class TaskRecipe
         name: {{task.Name}}
         threads: {{task.Threads}}
 
-        model: { name: resnet50 }
+        model: {{ModelOf(task)}}
 
         initialize:
           - load: {{task.Weights}}
@@ -32,7 +33,7 @@ internal static class TaskRecipe
         data:
           train: {{ImagesOf(task)}}
           transform:
-            - {{(task.Labels is not null ? "channels: 3" : $"center-crop: {task.Crop}")}}
+            {{CroppingOf(task)}}
             - scale: 255
             - normalize: { mean: [{{string.Join(", ", Decoding.Mean)}}], std: [{{string.Join(", ", Decoding.Deviation)}}] }
           workers: {{task.Workers}}
@@ -43,22 +44,38 @@ internal static class TaskRecipe
           optimizer: { name: sgd, learning-rate: {{task.LearningRate}}, momentum: 0.9 }
         """);
 
+    private static string ModelOf(TrainingTask task) =>
+        task.Network == TrainedNetwork.HRNet ? $"{{ name: hrnet-pose, width: {PosePictures.Width} }}" : "{ name: resnet50 }";
+
     private static string FrozenOf(TrainingTask task)
     {
         if (task.Trained == TrainedPart.All) return "";
-        var trained = task.Trained == TrainedPart.Head ? "!fc.**" : "!layer4.** & !fc.**";
+        var trained = (task.Network, task.Trained) switch
+        {
+            (TrainedNetwork.HRNet, _) => "!final_layer.**",
+            (_, TrainedPart.Head) => "!fc.**",
+            _ => "!layer4.** & !fc.**",
+        };
         return $$"""
 
             freeze:
               - freeze: "** & {{trained}}"
 
-            prefix: { cache: on, location: {{task.Store}} }
+            prefix: { cache: on, location: {{task.Store}}{{(task.OutgrowsMemory ? ", memory-gigabytes: 0" : "")}} }
 
             """;
     }
 
+    private static string CroppingOf(TrainingTask task) => task switch
+    {
+        { Network: TrainedNetwork.HRNet } => $"- pose-crop: {{ width: {task.CropWidth}, height: {task.Crop} }}\n    - pose-targets",
+        { Labels: not null } => "- channels: 3",
+        _ => $"- center-crop: {task.Crop}",
+    };
+
     private static string ImagesOf(TrainingTask task) =>
-        task.Labels is not null ? $"{{ name: idx, images: {task.Images}, labels: {task.Labels} }}"
+        task.Network == TrainedNetwork.HRNet ? $"{{ name: coco-keypoints, annotations: {PosePictures.AnnotationsOf(task.Images)}, images: {task.Images} }}"
+        : task.Labels is not null ? $"{{ name: idx, images: {task.Images}, labels: {task.Labels} }}"
         : task.SamplesPerClass is { } most ? $"{{ name: image-folder, path: {task.Images}, samples-per-class: {most} }}"
         : $"{{ name: image-folder, path: {task.Images} }}";
 }

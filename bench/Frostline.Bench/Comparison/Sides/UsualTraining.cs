@@ -9,13 +9,13 @@ namespace Frostline.Bench.Comparison.Sides;
 /// </summary>
 internal sealed class UsualTraining(TrainingTask task) : PlainTraining(task)
 {
-    protected override void Train(PlainResNet network, SGD optimizer, TrainingClock clock)
+    protected override void Train(nn.Module<Tensor, Tensor> network, SGD optimizer, TrainingClock clock)
     {
         for (var epoch = 0; epoch < Task.BaselineEpochs; epoch++)
         {
             foreach (var batch in Loader.Epoch(epoch))
             {
-                clock.Step(Step(network, optimizer, () => ImagesOf(batch), () => tensor(batch.Labels)));
+                clock.Step(Step(network, optimizer, () => ImagesOf(batch), LossOf(batch)));
                 Loader.Give(batch);
             }
 
