@@ -29,7 +29,10 @@ internal static class PosePictures
         });
         var images = Enumerable.Range(0, count).Select(i => (JsonNode)new JsonObject
         {
-            ["id"] = i + 1, ["file_name"] = NameOf(i), ["width"] = width, ["height"] = height,
+            ["id"] = i + 1,
+            ["file_name"] = NameOf(i),
+            ["width"] = width,
+            ["height"] = height,
         });
         var people = Enumerable.Range(0, count).Select(i => (JsonNode)new JsonObject
         {
@@ -44,7 +47,9 @@ internal static class PosePictures
         });
         File.WriteAllText(AnnotationsOf(folder), new JsonObject
         {
-            ["images"] = new JsonArray([.. images]), ["annotations"] = new JsonArray([.. people]), ["categories"] = categories,
+            ["images"] = new JsonArray([.. images]),
+            ["annotations"] = new JsonArray([.. people]),
+            ["categories"] = categories,
         }.ToJsonString());
     }
 

@@ -11,7 +11,10 @@ internal sealed class PosePredictArguments
 {
     private static readonly Dictionary<string, Skeleton> s_skeletons = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["coco"] = Skeleton.Coco, ["posetrack18"] = Skeleton.PoseTrack18, ["posetrack17"] = Skeleton.PoseTrack17, ["lsp"] = Skeleton.Lsp,
+        ["coco"] = Skeleton.Coco,
+        ["posetrack18"] = Skeleton.PoseTrack18,
+        ["posetrack17"] = Skeleton.PoseTrack17,
+        ["lsp"] = Skeleton.Lsp,
     };
 
     private readonly Option<string?> _output = new("--output")

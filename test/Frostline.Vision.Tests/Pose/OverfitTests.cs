@@ -25,7 +25,9 @@ public sealed class OverfitTests
         var data = KeypointData.OpenCoco(
             new CocoKeypointsOptions
             {
-                Annotations = Fixtures.PathOf("data/lspet/train.json"), Images = Fixtures.PathOf("data/lspet/images"), Samples = 8,
+                Annotations = Fixtures.PathOf("data/lspet/train.json"),
+                Images = Fixtures.PathOf("data/lspet/images"),
+                Samples = 8,
             },
             new BuildContext { Folder = Path.GetTempPath(), Seed = 3 });
         using var network = new HRNetPose(8, data.Skeleton.Joints.Count);

@@ -43,7 +43,8 @@ internal sealed class PoseFrames(SupportFrames supports)
         if (IsImage(path)) return supports.Windows([path]).Select(window => new PoseFrame(NameOf(Path.GetFileName(path)), path, 0, [.. window.Select(Decoding)]));
         var name = NameOf(Path.GetFileName(path));
         return supports.Windows(VideoFrames.Open(path).Read(cancellation)).Select(window => new PoseFrame(
-            $"{name}-{window[0].Name}", path, window[0].Number, [.. window.Select(frame => (Func<ImageField>)(() => frame.Picture))]) { IsOfVideo = true });
+            $"{name}-{window[0].Name}", path, window[0].Number, [.. window.Select(frame => (Func<ImageField>)(() => frame.Picture))])
+        { IsOfVideo = true });
     }
 
     private static Func<ImageField> Decoding(string file) => () => ImageFile.Decode(file);

@@ -48,7 +48,9 @@ public sealed class PosePredictJobTests
         File.WriteAllText(folder.PathOf("boxes.json"), Boxes);
         var result = new PosePredictJob(model, new PosePredictOptions
         {
-            Output = folder.PathOf("out"), Boxes = PersonBoxes.Read(folder.PathOf("boxes.json")), Pictures = PosePictures.Overlays,
+            Output = folder.PathOf("out"),
+            Boxes = PersonBoxes.Read(folder.PathOf("boxes.json")),
+            Pictures = PosePictures.Overlays,
         }).Run([Fixtures.PathOf(Clip)]);
         Assert.Equal(["000000.png", "000003.png"], NamesIn(folder.PathOf("out/overlays")));
         Assert.False(Directory.Exists(folder.PathOf("out/heatmaps")));
