@@ -17,6 +17,8 @@ switch (args)
         return DeformableConvolutions.Run();
     case ["pose-lspet", var fixtures]:
         return PretrainedPose.Run(fixtures);
+    case ["pose-video", var fixtures]:
+        return VideoPose.Run(fixtures);
     case ["training", .. var options]:
         return TrainingComparison.Run(options);
     case [SideProcess.Command, var side, var task]:
@@ -37,6 +39,9 @@ switch (args)
               pose-lspet FOLDER
                                what a pretrained backbone is worth to a small head for joints, against a drawn one; FOLDER has the data
                                sets lspet and posenet-mobilenet075
+              pose-video FOLDER
+                               a small HRNet trained from scratch, frozen under FAMI-Pose on simulated videos: what the frames around a
+                               key frame add, and what moving statistics cost; FOLDER has the data set lspet
               training [--quick] [--case NAME]
                                how fast trainings with a frozen part are, and how much memory they take, against the same in plain
                                TorchSharp and in PyTorch: more than an hour; --quick only shows that everything works

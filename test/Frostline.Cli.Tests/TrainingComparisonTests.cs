@@ -23,7 +23,7 @@ public sealed class TrainingComparisonTests
         var result = ChildProcess.Run(Program, TimeSpan.FromMinutes(5), "training", "--quick");
         Assert.True(result.ExitCode == 0, result.Errors);
         var cases = result.Output.Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(2).Select(line => line.Split(' ')[1]);
-        Assert.Equal(["head", "head-once", "head-python", "cold", "memory", "sweep", "last-layer", "full", "head-step"], cases);
+        Assert.Equal(["head", "head-once", "head-python", "cold", "memory", "sweep", "last-layer", "full", "pose", "from-disk", "head-step"], cases);
         Assert.DoesNotContain("NaN", result.Output, StringComparison.Ordinal);
     }
 

@@ -6,17 +6,12 @@ using Frostline.Vision.Pose;
 
 namespace Frostline.Cli.Commands;
 
-/// <summary>The options of <c>frostline predict</c> that are about joints, and what it does with a network of poses.</summary>
+/// <summary>
+/// The options of <c>frostline predict</c> that are about joints, and what it does with a network of poses. They are texts: types of the library for images
+/// would be loaded by every command.
+/// </summary>
 internal sealed class PosePredictArguments
 {
-    private static readonly Dictionary<string, Skeleton> s_skeletons = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["coco"] = Skeleton.Coco,
-        ["posetrack18"] = Skeleton.PoseTrack18,
-        ["posetrack17"] = Skeleton.PoseTrack17,
-        ["lsp"] = Skeleton.Lsp,
-    };
-
     private readonly Option<string?> _output = new("--output")
     {
         Description = "Poses: the folder for keypoints.json and pictures. Default: poses.",
@@ -29,9 +24,10 @@ internal sealed class PosePredictArguments
         HelpName = "JSON",
     };
 
-    private readonly Option<PosePictures[]> _pictures = new("--pictures")
+    private readonly Option<string[]> _pictures = new("--pictures")
     {
         Description = "Poses: which pictures are written: overlays, heatmaps, taps, all or none. Default: all.",
+        HelpName = "KIND",
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => [],
     };
@@ -91,7 +87,7 @@ internal sealed class PosePredictArguments
         {
             Output = result.GetValue(_output) ?? "poses",
             Boxes = result.GetValue(_boxes) is { } boxes ? PersonBoxes.Read(boxes) : null,
-            Pictures = pictures.Length == 0 ? PosePictures.All : pictures.Aggregate(PosePictures.None, (all, one) => all | one),
+            Pictures = pictures.Length == 0 ? PosePictures.All : pictures.Aggregate(PosePictures.None, (all, one) => all | PictureOf(one)),
             Taps = taps.Length > 0 ? taps : null,
             Skeleton = result.GetValue(_skeleton) is { } name ? SkeletonOf(name) : null,
             LeastScore = result.GetValue(_leastScore),
@@ -107,9 +103,19 @@ internal sealed class PosePredictArguments
         return ExitCodes.Success;
     }
 
-    private static Skeleton SkeletonOf(string name) => s_skeletons.TryGetValue(name, out var skeleton)
-        ? skeleton
-        : throw new FrostlineException($"there is no skeleton \"{name}\"; there are {string.Join(", ", s_skeletons.Keys)}");
+    private static PosePictures PictureOf(string name) =>
+        Enum.TryParse<PosePictures>(name, ignoreCase: true, out var picture) && Enum.IsDefined(picture)
+            ? picture
+            : throw new FrostlineException($"there are no pictures \"{name}\"; there are overlays, heatmaps, taps, all and none");
+
+    private static Skeleton SkeletonOf(string name) => name.ToUpperInvariant() switch
+    {
+        "COCO" => Skeleton.Coco,
+        "POSETRACK18" => Skeleton.PoseTrack18,
+        "POSETRACK17" => Skeleton.PoseTrack17,
+        "LSP" => Skeleton.Lsp,
+        _ => throw new FrostlineException($"there is no skeleton \"{name}\"; there are coco, posetrack18, posetrack17 and lsp"),
+    };
 
     private static void Write(TextWriter output, PosePredictResult result, string folder)
     {

@@ -135,7 +135,7 @@ public sealed class PosePredictJob
     /// <param name="progress">Is told frames done and in all; null for nobody.</param>
     /// <param name="cancellation">Ends it with an <see cref="OperationCanceledException"/>; pictures that are written stay.</param>
     /// <exception cref="FrostlineException">
-    /// An input does not exist or cannot be read, no frame has a box, or the output cannot be written.
+    /// An input does not exist or cannot be read, no frame has a box, the network puts out numbers that are none, or the output cannot be written.
     /// </exception>
     public PosePredictResult Run(IReadOnlyList<string> inputs, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
@@ -201,6 +201,9 @@ public sealed class PosePredictJob
         using var scope = torch.NewDisposeScope();
         var fields = HostTensors.Of(batch, _model.Device);
         var outputs = _runner.Run(fields);
+        if (outputs.FirstOrDefault(output => !output.Value.isfinite().all().item<bool>()).Key is { } wrong)
+            throw new FrostlineException(
+                $"{_model.Source} makes numbers that are none (NaN, infinity) of {batch.Sources[0]}, in \"{wrong}\"; its weights are damaged, or the preprocessing is another's");
         var read = PoseReader.Read(outputs, fields, _skeleton, _options.Reading, "prediction");
         for (var row = 0; row < read.Count; row++)
         {

@@ -9,7 +9,7 @@ namespace Frostline.Vision.Pose;
 internal sealed class PosePredictionWriter(PosePredictOptions options, Skeleton skeleton)
 {
     private const int Columns = 6;
-    private const int TapColumns = 8;
+    private const int LeastTapColumns = 8;
     private const int TapScale = 2;
 
     private readonly List<string> _files = [];
@@ -54,7 +54,9 @@ internal sealed class PosePredictionWriter(PosePredictOptions options, Skeleton 
     public void WriteTap(string name, string tap, torch.Tensor maps, int row, int count)
     {
         using var scope = torch.NewDisposeScope();
-        Save(PictureGrid.Of(FirstRow(maps, row, count).ToFeatureMaps(), TapColumns, scale: TapScale), $"taps/{name}-{tap}.png");
+        var channels = FirstRow(maps, row, count).ToFeatureMaps();
+        var columns = Math.Max(LeastTapColumns, (int)Math.Ceiling(Math.Sqrt(channels.Count)));
+        Save(PictureGrid.Of(channels, columns, scale: TapScale), $"taps/{name}-{tap}.png");
     }
 
     /// <summary>Writes all joints.</summary>

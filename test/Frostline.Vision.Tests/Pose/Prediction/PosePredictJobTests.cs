@@ -6,6 +6,7 @@ using Frostline.Vision.Data;
 using Frostline.Vision.Networks;
 using Frostline.Vision.Pose;
 using Frostline.Vision.Tests.Jobs;
+using TorchSharp;
 using Xunit;
 
 namespace Frostline.Vision.Tests.Pose.Prediction;
@@ -127,6 +128,20 @@ public sealed class PosePredictJobTests
         var error = Assert.Throws<FrostlineException>(() => new PosePredictJob(model, options).Run([Fixtures.PathOf(Clip)]));
         Assert.Contains("none of the 5 frames has a box", error.Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder.PathOf("out")));
+        using (var damaged = new HRNetPose(8))
+        {
+            new InitializationPlan().Draw("**", InitializationScheme.PyTorch).Apply(damaged, seed: 1);
+            using (var noGrad = torch.no_grad())
+            using (Scalar nan = double.NaN)
+                damaged.get_parameter("final_layer.bias")!.fill_(nan);
+            ModelFile.Save(damaged, folder.PathOf("damaged.safetensors"));
+        }
+
+        using var broken = Open("{ name: hrnet-pose, width: 8, joints: 17 }", folder.PathOf("damaged.safetensors"), 64, 96);
+        Assert.Contains(
+            "numbers that are none",
+            Assert.Throws<FrostlineException>(() => new PosePredictJob(broken, options with { Boxes = null }).Run([Fixtures.PathOf(Clip)])).Message,
+            StringComparison.Ordinal);
         Directory.CreateDirectory(folder.PathOf("empty"));
         Assert.Contains(
             "has no images", Assert.Throws<FrostlineException>(() => new PosePredictJob(model, options).Run([folder.PathOf("empty")])).Message, StringComparison.Ordinal);
@@ -148,7 +163,7 @@ public sealed class PosePredictJobTests
         weights,
         RecipeRun.Registry());
 
-    private static void Save(TorchSharp.torch.nn.Module network, string path)
+    private static void Save(torch.nn.Module network, string path)
     {
         using (network)
         {
